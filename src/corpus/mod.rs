@@ -1,0 +1,96 @@
+//! Files → documents and passages.
+//!
+//! A file is walked to ([`walk`]), read into an [`Extract`] by the loader of its format, given
+//! metadata, and cut into passages. Bad files end as a listed [`Outcome`], never as an error that
+//! stops the rest. Knows nothing of indexes.
+
+use std::path::PathBuf;
+
+use crate::document::{ByteSpan, Document, Metadata};
+
+/// A file's text as its loader found it, with the structure that the format shows.
+///
+/// `text` holds every block's text, blocks separated by `\n`; nothing is repaired or normalised.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extract {
+    /// The extracted original text.
+    pub text: String,
+    /// In reading order, disjoint, covering all of `text` but the separators.
+    pub blocks: Vec<Block>,
+    /// The title that the format itself carries (HTML title, office property, first heading).
+    pub title: Option<String>,
+    /// Key → value pairs that the format carries: YAML front matter, HTML `<meta>`, office properties.
+    pub properties: Vec<(String, String)>,
+}
+
+/// A stretch of text with one role.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// Where it stands in [`Extract::text`].
+    pub span: ByteSpan,
+    /// What it is.
+    pub role: Role,
+    /// Page of the original, from 1.
+    pub page: Option<u32>,
+}
+
+/// What a block is in its document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Role {
+    /// A heading that the format marks as one; 1 is the outermost.
+    Heading(u8),
+    /// Running text.
+    Paragraph,
+    /// One item of a list.
+    ListItem,
+    /// One row of a table, written `column：value；column：value`.
+    TableRow {
+        /// Which table of the file, from 0.
+        table: u32,
+        /// Row in the original table, from 1, header included.
+        row: u32,
+    },
+}
+
+/// What became of one file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// One document, or one per row or line.
+    Loaded {
+        /// In file order.
+        documents: Vec<Document>,
+        /// What an editor should look at.
+        findings: Vec<Finding>,
+    },
+    /// Not something Zhiku reads; the reason is shown to the editor.
+    Skipped(String),
+    /// Readable, but it holds no text (a scan, a picture).
+    NoText(String),
+    /// Could not be read; the reason is shown to the editor.
+    Failed(String),
+}
+
+/// Something that an editor should look at. Messages are Chinese: editors read them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// `true`: must be mended; `false`: worth a look.
+    pub error: bool,
+    /// Stable name, e.g. `missing_title`, `expired`, `contradictory_dates`.
+    pub code: &'static str,
+    /// What is wrong and what to do, in Chinese.
+    pub message: String,
+}
+
+/// A file found by walking the corpus.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CorpusFile {
+    /// Relative to the corpus, `/`-separated.
+    pub path: String,
+    /// Where to open it.
+    pub full_path: PathBuf,
+    /// Size in bytes.
+    pub n_bytes: u64,
+}
+
+/// Metadata with the fields that were not stated left out; a later layer wins over an earlier one.
+pub type MetadataLayer = Metadata;

@@ -1,0 +1,29 @@
+//! Zhiku (知库): the knowledge base search engine of a 12345 government hotline.
+//!
+//! Departments keep documents in a watched folder, the *corpus*. Zhiku cuts every document into
+//! passages, indexes each passage by words ([`lexical`]) and by meaning ([`vector`]), and answers
+//! a query from one consistent snapshot of both ([`retrieval`]).
+//!
+//! Modules stand in reading order: a type is used only by modules below the one that defines it.
+
+pub mod document;
+pub mod text;
+
+pub mod corpus;
+
+pub mod embedding;
+pub mod lexical;
+pub mod vector;
+
+pub mod engine;
+pub mod records;
+
+pub mod retrieval;
+pub mod sync;
+
+pub mod config;
+pub mod evaluation;
+pub mod http;
+pub mod telemetry;
+
+pub mod commands;
