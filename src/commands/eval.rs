@@ -1,0 +1,1 @@
+//! `zhiku eval`: measure retrieval on a folder in BEIR layout.
