@@ -4,6 +4,9 @@
 //! metadata, and cut into passages. Bad files end as a listed [`Outcome`], never as an error that
 //! stops the rest. Knows nothing of indexes.
 
+pub mod passages;
+pub mod table;
+
 use std::path::PathBuf;
 
 use crate::document::{ByteSpan, Document, Metadata};
