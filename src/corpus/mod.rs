@@ -30,6 +30,9 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod passages;
+pub mod table;
+
 use std::path::PathBuf;
 
 pub use extract::ExtractBuilder;
