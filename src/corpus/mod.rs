@@ -31,7 +31,6 @@ pub mod plain;
 pub mod tabular;
 
 pub mod passages;
-pub mod table;
 
 use std::path::PathBuf;
 
