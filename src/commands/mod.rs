@@ -12,6 +12,8 @@ mod index;
 mod progress;
 mod search;
 mod serve;
+mod served;
+mod workplace;
 
 /// Knowledge base search engine of a 12345 government hotline.
 #[derive(Debug, Parser)]
