@@ -23,3 +23,7 @@
 //! pub enum Reference { DocNo(String), Article { law: Option<String>, article: u32, sub: Option<u32> }, Title(String) }
 //! pub fn references(normalised: &str) -> Vec<(ByteSpan, Reference)>;             // text/references.rs
 //! ```
+
+pub mod normalise;
+
+pub use normalise::{Normalised, is_han, normalise};
