@@ -32,6 +32,8 @@ pub enum Pending {
     Waiting(Receiver<Result<Vec<f32>, EmbeddingError>>),
     /// Too many wait already.
     Refused,
+    /// There is no model, or the index holds no vectors of it.
+    Unavailable,
 }
 
 /// Why there is no vector.
@@ -41,6 +43,8 @@ pub enum NoVector {
     Failed(EmbeddingError),
     /// The model did not answer in time.
     Late,
+    /// There is no model, or the index holds no vectors of it.
+    Unavailable,
 }
 
 impl QueryEmbedder {
@@ -86,6 +90,7 @@ impl Pending {
     pub fn wait(self, deadline: Option<Instant>) -> Result<Vec<f32>, NoVector> {
         let outcome = match (self, deadline) {
             (Self::Refused, _) => return Err(NoVector::Late),
+            (Self::Unavailable, _) => return Err(NoVector::Unavailable),
             (Self::Ready(outcome), _) => outcome,
             (Self::Waiting(receiver), None) => receiver.recv().map_err(|_| NoVector::Late)?,
             (Self::Waiting(receiver), Some(deadline)) => {

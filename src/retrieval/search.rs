@@ -1,6 +1,5 @@
 //! The path of one query.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +7,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::fusion::{Fused, FusionMethod};
-use super::hits::{Candidates, collect};
+use super::candidates::rank;
+use super::hits::collect;
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
 use super::{
@@ -17,7 +17,7 @@ use super::{
 use crate::document::PassageNo;
 use crate::engine::{PassageIndex, Snapshot};
 use crate::lexical::LexicalError;
-use crate::vector::PassageSet;
+use crate::vector::{PassageSet, VectorError};
 
 /// Most passages that a query may name by document number, title or article.
 const MAX_NAMED: usize = 200;
@@ -80,9 +80,10 @@ impl Retriever {
         // caller learns that it is not.
         let visible = if request.include_invalid { filter } else { allowed(true)? };
         let named = named(&snapshot, &reading, visible.as_deref())?;
-        let candidates = Candidates::new(fused, named);
-        let facets = snapshot.words.facets(&candidates.passages())?;
-        let hits = collect(&snapshot, &reading, request, day, candidates)?;
+        let candidates = rank(fused, &named);
+        let passages: Vec<_> = candidates.iter().map(|candidate| candidate.passage).collect();
+        let facets = snapshot.words.facets(&passages)?;
+        let hits = collect(&snapshot, &reading, request, day, &candidates)?;
         Ok(SearchResponse {
             generation: snapshot.generation,
             degraded,
@@ -92,7 +93,7 @@ impl Retriever {
         })
     }
 
-    /// Both lists, side by side where the model takes its time, as one.
+    /// Both lists as one; the model works on the query's vector while the words are searched.
     fn fuse(
         &self,
         request: &SearchRequest,
@@ -100,35 +101,102 @@ impl Retriever {
         reading: &Reading,
         filter: Option<&PassageSet>,
     ) -> Result<(Vec<Fused>, Vec<Degraded>), SearchError> {
-        let n_candidates = self.settings.n_candidates.max(request.limit * 2);
+        let n = self.settings.n_candidates.max(2 * request.limit);
+        let by_words = || snapshot.words.search(&reading.lexical, n, filter);
         let mut degraded = Vec::new();
-        let pending = (request.mode != Mode::Lexical).then(|| self.ask(request)).flatten();
-        if request.mode != Mode::Lexical && pending.is_none() {
-            degraded.push(Degraded::VectorUnavailable);
-        }
-        let vector_missing = pending.is_none();
-        let lexical = if request.mode == Mode::Vector && !vector_missing {
-            Vec::new()
-        } else {
-            snapshot.words.search(&reading.lexical, n_candidates, filter)?
+        let pending = match request.mode {
+            Mode::Lexical => None,
+            Mode::Hybrid | Mode::Vector => Some(self.ask(snapshot, request)),
+        };
+        let mut lexical = match request.mode {
+            Mode::Vector => Vec::new(),
+            Mode::Hybrid | Mode::Lexical => by_words()?,
         };
         let vector = match pending.map(|pending| pending.wait(request.deadline)) {
             None => Vec::new(),
-            Some(Ok(query)) => nearest(snapshot, &query, n_candidates, filter, &mut degraded)?,
+            Some(Ok(query)) => nearest(snapshot, &query, n, filter)?,
             Some(Err(reason)) => {
                 degraded.push(degradation(&reason));
+                if request.mode == Mode::Vector {
+                    lexical = by_words()?;
+                }
                 Vec::new()
             }
         };
-        if request.mode == Mode::Vector && lexical.is_empty() && !degraded.is_empty() {
-            // The caller asked for vectors and there are none: words are better than nothing.
-            let lexical = snapshot.words.search(&reading.lexical, n_candidates, filter)?;
-            return Ok((self.settings.fusion.fuse(&lexical, &[], 2 * n_candidates), degraded));
-        }
-        Ok((self.settings.fusion.fuse(&lexical, &vector, 2 * n_candidates), degraded))
+        Ok((self.settings.fusion.fuse(&lexical, &vector, 2 * n), degraded))
     }
 
-    fn ask(&self, request: &SearchRequest) -> Option<Pending> {
-        Some(self.embedder.as_ref()?.ask(&request.query, request.deadline))
+    fn ask(&self, snapshot: &Snapshot, request: &SearchRequest) -> Pending {
+        match &self.embedder {
+            Some(embedder) if snapshot.vectors.is_some() => {
+                embedder.ask(&request.query, request.deadline)
+            }
+            _ => Pending::Unavailable,
+        }
+    }
+}
+
+fn validate(request: &SearchRequest) -> Result<(), SearchError> {
+    let fault = |field, reason| Err(SearchError::Request { field, reason });
+    if request.query.trim().is_empty() {
+        return fault("query", "is empty; say what to look for".to_owned());
+    }
+    let n_chars = request.query.chars().count();
+    if n_chars > MAX_QUERY_CHARS {
+        return fault(
+            "query",
+            format!("has {n_chars} characters; at most {MAX_QUERY_CHARS} are searched"),
+        );
+    }
+    if request.limit == 0 || request.limit > MAX_LIMIT {
+        return fault("limit", format!("is {}; choose 1 to {MAX_LIMIT}", request.limit));
+    }
+    Ok(())
+}
+
+fn nearest(
+    snapshot: &Snapshot,
+    query: &[f32],
+    limit: usize,
+    filter: Option<&PassageSet>,
+) -> Result<Vec<(PassageNo, f32)>, SearchError> {
+    match &snapshot.vectors {
+        Some(vectors) => Ok(vectors.search(query, limit, filter)?.hits),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn degradation(reason: &NoVector) -> Degraded {
+    match reason {
+        NoVector::Late => Degraded::VectorTimeout,
+        NoVector::Unavailable => Degraded::VectorUnavailable,
+        NoVector::Failed(error) => {
+            tracing::error!(%error, "the query could not be embedded; answered by words alone");
+            Degraded::VectorUnavailable
+        }
+    }
+}
+
+/// The passages that the query names and the caller may see, in the order it names them.
+fn named(
+    snapshot: &Snapshot,
+    reading: &Reading,
+    visible: Option<&PassageSet>,
+) -> Result<Vec<PassageNo>, LexicalError> {
+    let mut named = reading.named_passages(&snapshot.words)?;
+    named.retain(|passage| visible.is_none_or(|visible| visible.contains(*passage)));
+    named.truncate(MAX_NAMED);
+    Ok(named)
+}
+
+impl From<LexicalError> for SearchError {
+    fn from(error: LexicalError) -> Self {
+        Self::Index(error.to_string())
+    }
+}
+
+impl From<VectorError> for SearchError {
+    fn from(error: VectorError) -> Self {
+        Self::Index(error.to_string())
     }
 }
