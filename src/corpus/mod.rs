@@ -30,6 +30,8 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod read;
+
 use std::path::PathBuf;
 
 pub use extract::ExtractBuilder;
