@@ -30,8 +30,12 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod folder_defaults;
+pub mod metadata;
 pub mod passages;
-pub mod table;
+
+pub mod assemble;
+pub mod faq;
 
 use std::path::PathBuf;
 

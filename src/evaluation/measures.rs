@@ -28,7 +28,13 @@ impl Measures {
         if n_relevant == 0 {
             return Self::default();
         }
-        let found = |depth: usize| ranking.iter().take(depth).filter(|id| grade(id) > 0).count();
+        let found = |depth: usize| {
+            ranking
+                .iter()
+                .take(depth)
+                .filter(|id| grade(id) > 0)
+                .count()
+        };
         let first = ranking.iter().take(10).position(|id| grade(id) > 0);
         Self {
             ndcg_at_10: gain_at_10(ranking.iter().map(grade)) / ideal_gain_at_10(judged),
@@ -72,11 +78,17 @@ mod tests {
     use super::*;
 
     fn judged(pairs: &[(&str, u32)]) -> BTreeMap<String, u32> {
-        pairs.iter().map(|(id, grade)| (id.to_string(), *grade)).collect()
+        pairs
+            .iter()
+            .map(|(id, grade)| (id.to_string(), *grade))
+            .collect()
     }
 
     fn assert_close(got: f64, expected: f64) {
-        assert!((got - expected).abs() < 1e-9, "got {got}, expected {expected}");
+        assert!(
+            (got - expected).abs() < 1e-9,
+            "got {got}, expected {expected}"
+        );
     }
 
     #[test]
@@ -93,21 +105,33 @@ mod tests {
     fn grades_are_gains() {
         let m = Measures::of(&["low", "high"], &judged(&[("low", 1), ("high", 3)]));
         // DCG = 1 + 3/log2(3) = 2.8927892607143724; ideal = 3 + 1/log2(3) = 3.6309297535714573.
-        assert_close(m.ndcg_at_10, 2.892_789_260_714_372_4 / 3.630_929_753_571_457_3);
+        assert_close(
+            m.ndcg_at_10,
+            2.892_789_260_714_372_4 / 3.630_929_753_571_457_3,
+        );
     }
 
     #[test]
     fn rank_eleven_counts_only_in_the_deep_recall() {
         let ranking: Vec<String> = (1..=11).map(|rank| format!("d{rank}")).collect();
         let m = Measures::of(&ranking, &judged(&[("d11", 1), ("elsewhere", 1)]));
-        assert_eq!((m.ndcg_at_10, m.mrr_at_10, m.recall_at_10, m.hit_at_1), (0.0, 0.0, 0.0, 0.0));
+        assert_eq!(
+            (m.ndcg_at_10, m.mrr_at_10, m.recall_at_10, m.hit_at_1),
+            (0.0, 0.0, 0.0, 0.0)
+        );
         assert_close(m.recall_at_100, 0.5);
     }
 
     #[test]
     fn nothing_relevant_or_nothing_found_is_zero() {
-        assert_eq!(Measures::of(&["a"], &judged(&[("a", 0)])), Measures::default());
-        assert_eq!(Measures::of::<&str>(&[], &judged(&[("a", 1)])), Measures::default());
+        assert_eq!(
+            Measures::of(&["a"], &judged(&[("a", 0)])),
+            Measures::default()
+        );
+        assert_eq!(
+            Measures::of::<&str>(&[], &judged(&[("a", 1)])),
+            Measures::default()
+        );
         assert_eq!(Measures::mean(&[]), Measures::default());
     }
 }

@@ -77,19 +77,32 @@ impl Pack {
     /// # Errors
     /// [`PackError`] names the file, and the line where one is malformed.
     pub fn read(folder: &Path) -> Result<Self, PackError> {
-        let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let name = folder
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let plain = folder.join("corpus.jsonl");
-        let corpus_path = if plain.exists() { plain } else { folder.join("corpus.jsonl.gz") };
+        let corpus_path = if plain.exists() {
+            plain
+        } else {
+            folder.join("corpus.jsonl.gz")
+        };
         let queries = JsonLines::open(&folder.join("queries.jsonl"))?.collect::<Result<_, _>>()?;
         let judgements = read_judgements(&folder.join("qrels.tsv"))?;
-        Ok(Self { name, corpus_path, queries, judgements })
+        Ok(Self {
+            name,
+            corpus_path,
+            queries,
+            judgements,
+        })
     }
 
     /// The documents, in file order, read as they are asked for.
     ///
     /// # Errors
     /// [`PackError`] if the file cannot be opened; each item may fail the same way.
-    pub fn documents(&self) -> Result<impl Iterator<Item = Result<PackDocument, PackError>>, PackError> {
+    pub fn documents(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<PackDocument, PackError>>, PackError> {
         JsonLines::open(&self.corpus_path)
     }
 
@@ -97,7 +110,10 @@ impl Pack {
     pub fn judged_queries(&self) -> impl Iterator<Item = (&PackQuery, &Judged)> {
         self.queries.iter().filter_map(|query| {
             let judged = self.judgements.get(&query.id)?;
-            judged.values().any(|grade| *grade > 0).then_some((query, judged))
+            judged
+                .values()
+                .any(|grade| *grade > 0)
+                .then_some((query, judged))
         })
     }
 }
@@ -113,7 +129,12 @@ struct JsonLines<T> {
 impl<T> JsonLines<T> {
     fn open(path: &Path) -> Result<Self, PackError> {
         let lines = open_lines(path)?;
-        Ok(Self { path: path.to_owned(), lines, line: 0, value: std::marker::PhantomData })
+        Ok(Self {
+            path: path.to_owned(),
+            lines,
+            line: 0,
+            value: std::marker::PhantomData,
+        })
     }
 }
 
@@ -125,7 +146,12 @@ impl<T: for<'de> Deserialize<'de>> Iterator for JsonLines<T> {
             self.line += 1;
             let text = match self.lines.next()? {
                 Ok(text) => text,
-                Err(source) => return Some(Err(PackError::Io { path: self.path.clone(), source })),
+                Err(source) => {
+                    return Some(Err(PackError::Io {
+                        path: self.path.clone(),
+                        source,
+                    }));
+                }
             };
             let text = text.trim_start_matches('\u{feff}').trim();
             if !text.is_empty() {
@@ -140,7 +166,10 @@ impl<T: for<'de> Deserialize<'de>> Iterator for JsonLines<T> {
 }
 
 fn open_lines(path: &Path) -> Result<io::Lines<Box<dyn BufRead>>, PackError> {
-    let file = File::open(path).map_err(|source| PackError::Io { path: path.to_owned(), source })?;
+    let file = File::open(path).map_err(|source| PackError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     let reader: Box<dyn BufRead> = if path.extension().is_some_and(|extension| extension == "gz") {
         Box::new(BufReader::new(MultiGzDecoder::new(file)))
     } else {
@@ -153,20 +182,35 @@ fn open_lines(path: &Path) -> Result<io::Lines<Box<dyn BufRead>>, PackError> {
 fn read_judgements(path: &Path) -> Result<BTreeMap<String, Judged>, PackError> {
     let mut judgements: BTreeMap<String, Judged> = BTreeMap::new();
     for (index, text) in open_lines(path)?.enumerate() {
-        let text = text.map_err(|source| PackError::Io { path: path.to_owned(), source })?;
+        let text = text.map_err(|source| PackError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
         let fields: Vec<&str> = text.trim_end().split('\t').collect();
         let is_header = index == 0 && fields.first() == Some(&"query-id");
         if is_header || fields == [""] {
             continue;
         }
-        let wrong = |what: String| PackError::Line { path: path.to_owned(), line: index + 1, what };
+        let wrong = |what: String| PackError::Line {
+            path: path.to_owned(),
+            line: index + 1,
+            what,
+        };
         let [query, document, grade] = fields[..] else {
-            return Err(wrong(format!("expected query, document and score with tabs between, got {text:?}")));
+            return Err(wrong(format!(
+                "expected query, document and score with tabs between, got {text:?}"
+            )));
         };
         // BEIR packs write whole numbers, a few write -1 for "judged and harmful".
-        let grade: i64 = grade.parse().map_err(|_| wrong(format!("score {grade:?} is not a whole number")))?;
-        let grade = u32::try_from(grade.max(0)).map_err(|_| wrong(format!("score {grade} is too large")))?;
-        judgements.entry(query.to_owned()).or_default().insert(document.to_owned(), grade);
+        let grade: i64 = grade
+            .parse()
+            .map_err(|_| wrong(format!("score {grade:?} is not a whole number")))?;
+        let grade = u32::try_from(grade.max(0))
+            .map_err(|_| wrong(format!("score {grade} is too large")))?;
+        judgements
+            .entry(query.to_owned())
+            .or_default()
+            .insert(document.to_owned(), grade);
     }
     Ok(judgements)
 }
@@ -191,10 +235,17 @@ mod tests {
 
     #[test]
     fn only_queries_with_a_relevant_document_are_judged() {
-        let folder = folder(&[("queries.jsonl", QUERIES), ("qrels.tsv", QRELS), ("corpus.jsonl", "")]);
+        let folder = folder(&[
+            ("queries.jsonl", QUERIES),
+            ("qrels.tsv", QRELS),
+            ("corpus.jsonl", ""),
+        ]);
         let pack = Pack::read(folder.path()).unwrap();
         assert_eq!(pack.queries.len(), 3);
-        let judged: Vec<_> = pack.judged_queries().map(|(query, judged)| (query.id.as_str(), judged["d1"])).collect();
+        let judged: Vec<_> = pack
+            .judged_queries()
+            .map(|(query, judged)| (query.id.as_str(), judged["d1"]))
+            .collect();
         assert_eq!(judged, [("q1", 2)]);
     }
 
@@ -203,21 +254,41 @@ mod tests {
         let folder = folder(&[("queries.jsonl", ""), ("qrels.tsv", "")]);
         let file = File::create(folder.path().join("corpus.jsonl.gz")).unwrap();
         let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-        gz.write_all("{\"_id\":\"d1\",\"text\":\"正文\",\"category\":\"x\"}\n".as_bytes()).unwrap();
+        gz.write_all("{\"_id\":\"d1\",\"text\":\"正文\",\"category\":\"x\"}\n".as_bytes())
+            .unwrap();
         gz.finish().unwrap();
         let pack = Pack::read(folder.path()).unwrap();
         let documents: Vec<_> = pack.documents().unwrap().map(Result::unwrap).collect();
-        assert_eq!(documents, [PackDocument { id: "d1".into(), title: String::new(), text: "正文".into() }]);
+        assert_eq!(
+            documents,
+            [PackDocument {
+                id: "d1".into(),
+                title: String::new(),
+                text: "正文".into()
+            }]
+        );
     }
 
     #[test]
     fn a_malformed_line_is_named() {
         for (name, content, expected) in [
             ("qrels.tsv", "q1\td1\n", "qrels.tsv:1: expected"),
-            ("qrels.tsv", "q1\td1\t1\nq1\td2\tyes\n", "qrels.tsv:2: score \"yes\""),
-            ("queries.jsonl", "{\"_id\":\"q1\"}\n", "queries.jsonl:1: missing field `text`"),
+            (
+                "qrels.tsv",
+                "q1\td1\t1\nq1\td2\tyes\n",
+                "qrels.tsv:2: score \"yes\"",
+            ),
+            (
+                "queries.jsonl",
+                "{\"_id\":\"q1\"}\n",
+                "queries.jsonl:1: missing field `text`",
+            ),
         ] {
-            let folder = folder(&[("queries.jsonl", QUERIES), ("qrels.tsv", QRELS), ("corpus.jsonl", "")]);
+            let folder = folder(&[
+                ("queries.jsonl", QUERIES),
+                ("qrels.tsv", QRELS),
+                ("corpus.jsonl", ""),
+            ]);
             fs::write(folder.path().join(name), content).unwrap();
             let message = Pack::read(folder.path()).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");

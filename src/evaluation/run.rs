@@ -51,7 +51,11 @@ pub fn evaluate<E>(
         ranking.retain(|(id, _)| seen.insert(id.clone()));
         let ids: Vec<&str> = ranking.iter().map(|(id, _)| id.as_str()).collect();
         let measures = Measures::of(&ids, judged);
-        queries.push(RankedQuery { query_id: query.id.clone(), ranking, measures });
+        queries.push(RankedQuery {
+            query_id: query.id.clone(),
+            ranking,
+            measures,
+        });
     }
     times.sort_unstable();
     let all: Vec<Measures> = queries.iter().map(|query| query.measures).collect();
@@ -71,7 +75,12 @@ impl Evaluation {
     pub fn write_run(&self, tag: &str, mut out: impl Write) -> io::Result<()> {
         for query in &self.queries {
             for (position, (id, score)) in query.ranking.iter().enumerate() {
-                writeln!(out, "{} Q0 {id} {} {score} {tag}", query.query_id, position + 1)?;
+                writeln!(
+                    out,
+                    "{} Q0 {id} {} {score} {tag}",
+                    query.query_id,
+                    position + 1
+                )?;
             }
         }
         out.flush()
@@ -82,7 +91,9 @@ impl Evaluation {
 /// milliseconds (nearest-rank percentile); 0 for none.
 pub fn percentile_ms(times: &[Duration], share: f64) -> f64 {
     let rank = (share * times.len() as f64).ceil() as usize;
-    times.get(rank.saturating_sub(1)).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    times
+        .get(rank.saturating_sub(1))
+        .map_or(0.0, |time| time.as_secs_f64() * 1e3)
 }
 
 #[cfg(test)]
@@ -95,7 +106,10 @@ mod tests {
     use super::*;
 
     fn pack() -> Pack {
-        let query = |id: &str| PackQuery { id: id.into(), text: format!("text of {id}") };
+        let query = |id: &str| PackQuery {
+            id: id.into(),
+            text: format!("text of {id}"),
+        };
         let judged = |id: &str| BTreeMap::from([(id.to_owned(), 1)]);
         Pack {
             name: "test".into(),
@@ -107,7 +121,13 @@ mod tests {
 
     #[test]
     fn means_are_over_judged_queries_and_repeats_are_dropped() {
-        let ranking = || Ok::<_, Infallible>(vec![("a".into(), 2.0), ("a".into(), 1.5), ("b".into(), 1.0)]);
+        let ranking = || {
+            Ok::<_, Infallible>(vec![
+                ("a".into(), 2.0),
+                ("a".into(), 1.5),
+                ("b".into(), 1.0),
+            ])
+        };
         let result = evaluate(&pack(), |_| ranking()).unwrap();
         assert_eq!(result.queries.len(), 2);
         // q1 finds its document first, q2 second.
@@ -124,7 +144,10 @@ mod tests {
 
     #[test]
     fn the_first_error_ends_the_evaluation() {
-        assert_eq!(evaluate(&pack(), |text| Err(text.to_owned())), Err("text of q1".to_owned()));
+        assert_eq!(
+            evaluate(&pack(), |text| Err(text.to_owned())),
+            Err("text of q1".to_owned())
+        );
     }
 
     #[test]
