@@ -32,6 +32,13 @@ pub mod tabular;
 
 pub mod read;
 
+pub mod folder_defaults;
+pub mod metadata;
+pub mod passages;
+
+pub mod assemble;
+pub mod faq;
+
 use std::path::PathBuf;
 
 pub use extract::ExtractBuilder;
