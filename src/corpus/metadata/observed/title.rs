@@ -9,10 +9,15 @@ use super::doc_no::doc_no_in;
 
 /// Longest title, in characters.
 const MAX_TITLE_CHARS: usize = 120;
+/// Chinese characters that make a carried title believable though the text does not repeat it.
+const MIN_WRITTEN_HAN: usize = 6;
 /// How far into the text a title may stand, in characters.
 const N_HEAD_CHARS: usize = 4000;
 
 /// The document's title, without the name of the site and blanks at the ends.
+///
+/// What the format carries wins if it stands in the text or is clearly written by an editor;
+/// office programs leave titles of templates behind.
 pub(super) fn title(extract: &Extract, lines: &[Line<'_>]) -> Option<String> {
     let property = extract
         .properties
@@ -33,22 +38,33 @@ pub(super) fn title(extract: &Extract, lines: &[Line<'_>]) -> Option<String> {
         .take(N_HEAD_CHARS)
         .collect();
     let confirmed = carried.iter().find(|title| head.contains(&solid(title)));
-    let heading = || {
-        lines
+    let written = || {
+        carried
             .iter()
-            .find(|l| matches!(l.form, Form::Heading(1 | 2)) && is_title(l.text))
-            .map(|l| one_line(l.text))
+            .find(|title| title.chars().filter(|&c| is_han(c)).count() >= MIN_WRITTEN_HAN)
     };
-    confirmed
-        .cloned()
+    let heading = || {
+        let marked =
+            |line: &&Line<'_>| matches!(line.form, Form::Heading(1 | 2)) && is_title(line.text);
+        lines.iter().find(marked).map(|line| one_line(line.text))
+    };
+    let chosen = confirmed.or_else(written).cloned();
+    chosen
         .or_else(heading)
         .or_else(|| first_lines(lines))
         .or_else(|| carried.first().cloned())
 }
 
+fn is_han(c: char) -> bool {
+    ('\u{3400}'..='\u{9fff}').contains(&c)
+}
+
 /// A title may name its site behind a dash or a bar: 关于…的通知-云溪市人民政府网站.
 fn without_site(title: &str) -> String {
-    let mut title = one_line(title);
+    let bare = ["（转载）", "(转载)", "【转载】"]
+        .iter()
+        .find_map(|mark| title.trim_start().strip_prefix(mark));
+    let mut title = one_line(bare.unwrap_or(title));
     while let Some((at, mark)) = title
         .rmatch_indices(['-', '_', '|', '—', '–', '－', '｜'])
         .next()
