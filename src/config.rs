@@ -123,7 +123,8 @@ pub struct ServerConfig {
     pub request_timeout_ms: u64,
     /// A search stops waiting for a slow side after this long and is marked degraded.
     pub search_deadline_ms: u64,
-    /// Searches that run at once; 0: twice the number of processors.
+    /// Searches and document reads that run at once, further ones wait; 0: twice the number of
+    /// processors.
     pub max_concurrent_searches: usize,
     /// How long requests under way may take to end at shutdown.
     pub drain_timeout_ms: u64,
