@@ -28,10 +28,14 @@ impl FolderDefaults {
     /// A file that cannot be read states nothing and becomes a finding.
     pub fn load(corpus: &Path) -> FolderDefaults {
         let mut defaults = FolderDefaults::default();
-        let entries = walkdir::WalkDir::new(corpus).follow_links(false).sort_by_file_name();
+        let entries = walkdir::WalkDir::new(corpus)
+            .follow_links(false)
+            .sort_by_file_name();
         for entry in entries.into_iter().filter_map(Result::ok) {
             if entry.file_type().is_file() && entry.file_name() == FILE_NAME {
-                let Ok(path) = entry.path().strip_prefix(corpus) else { continue };
+                let Ok(path) = entry.path().strip_prefix(corpus) else {
+                    continue;
+                };
                 let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
                 defaults.add(&parts.join("/"), read_bounded(entry.path()));
             }
@@ -46,12 +50,20 @@ impl FolderDefaults {
         let layer = match yaml {
             Ok(yaml) => Layer::from_yaml(&yaml, path, &mut findings),
             Err(reason) => {
-                findings.push(Finding { error: true, code: "bad_metadata", message: format!("{path}：{reason}") });
+                findings.push(Finding {
+                    error: true,
+                    code: "bad_metadata",
+                    message: format!("{path}：{reason}"),
+                });
                 Layer::default()
             }
         };
         self.folders.insert(folder.to_owned(), layer);
-        self.findings.extend(findings.into_iter().map(|finding| (path.to_owned(), finding)));
+        self.findings.extend(
+            findings
+                .into_iter()
+                .map(|finding| (path.to_owned(), finding)),
+        );
     }
 
     /// What the folders above the file at `path` state, the inner ones winning.
@@ -74,7 +86,9 @@ impl FolderDefaults {
 fn read_bounded(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|e| format!("无法读取：{e}"))?;
-    file.take(MAX_YAML_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|e| format!("无法读取：{e}"))?;
+    file.take(MAX_YAML_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| format!("无法读取：{e}"))?;
     String::from_utf8(bytes).map_err(|_| "不是 UTF-8 编码，请另存为 UTF-8".to_owned())
 }
 
@@ -92,7 +106,10 @@ mod tests {
         assert_eq!(layer.fields.region.as_deref(), Some("云溪市"));
         assert_eq!(layer.fields.department.as_deref(), Some("市民政局"));
         assert_eq!(layer.fields.level.as_deref(), Some("区县"));
-        assert_eq!(defaults.layer_for("a.md").fields.level.as_deref(), Some("市"));
+        assert_eq!(
+            defaults.layer_for("a.md").fields.level.as_deref(),
+            Some("市")
+        );
         assert_eq!(defaults.layer_for("民政局2/a.md").fields.department, None);
     }
 
@@ -103,7 +120,10 @@ mod tests {
         fs::write(corpus.path().join("_defaults.yaml"), "region: 云溪市").unwrap();
         fs::write(corpus.path().join("甲/_defaults.yaml"), [0xff, 0xfe, 0x00]).unwrap();
         let defaults = FolderDefaults::load(corpus.path());
-        assert_eq!(defaults.layer_for("甲/x.txt").fields.region.as_deref(), Some("云溪市"));
+        assert_eq!(
+            defaults.layer_for("甲/x.txt").fields.region.as_deref(),
+            Some("云溪市")
+        );
         assert_eq!(defaults.findings().len(), 1);
         assert_eq!(defaults.findings()[0].0, "甲/_defaults.yaml");
     }

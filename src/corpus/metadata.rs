@@ -44,7 +44,10 @@ impl Layer {
                 }
             }
             value if value.is_empty() => {}
-            _ => findings.push(finding("bad_metadata", format!("{source}：应当写成“键: 值”的形式"))),
+            _ => findings.push(finding(
+                "bad_metadata",
+                format!("{source}：应当写成“键: 值”的形式"),
+            )),
         }
         layer
     }
@@ -57,7 +60,9 @@ impl Layer {
                 findings.push(Finding {
                     error: true,
                     code: "bad_metadata",
-                    message: format!("{source}：{reason}。其中的元数据未被采用，请检查缩进、冒号和引号"),
+                    message: format!(
+                        "{source}：{reason}。其中的元数据未被采用，请检查缩进、冒号和引号"
+                    ),
                 });
                 Layer::default()
             }
@@ -80,22 +85,41 @@ impl Layer {
             return;
         }
         if let Err(hint) = self.try_set(field, value, source, findings) {
-            findings.push(finding("bad_value", format!("{source}：键“{}”{hint}，已忽略", field.key())));
+            findings.push(finding(
+                "bad_value",
+                format!("{source}：键“{}”{hint}，已忽略", field.key()),
+            ));
         }
     }
 
-    fn try_set(&mut self, field: Field, value: &Value, source: &str, findings: &mut Vec<Finding>) -> Result<(), String> {
+    fn try_set(
+        &mut self,
+        field: Field,
+        value: &Value,
+        source: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), String> {
         let fields = &mut self.fields;
         match field {
             Field::Id => self.id = Some(text(value)?),
             Field::Title => self.title = Some(text(value)?),
-            Field::Kind => fields.kind = Some(named(value, "policy、regulation、faq、guide、script、case")?),
+            Field::Kind => {
+                fields.kind = Some(named(
+                    value,
+                    "policy、regulation、faq、guide、script、case",
+                )?)
+            }
             Field::DocNo => fields.doc_no = Some(text(value)?),
             Field::Issuer => fields.issuer = Some(text(value)?),
             Field::Department => fields.department = Some(text(value)?),
             Field::Region => fields.region = Some(text(value)?),
             Field::Level => fields.level = Some(text(value)?),
-            Field::Audience => self.audience = Some(named(value, "public（公众）、agent（坐席）、internal（内部）")?),
+            Field::Audience => {
+                self.audience = Some(named(
+                    value,
+                    "public（公众）、agent（坐席）、internal（内部）",
+                )?)
+            }
             Field::Topics => return self.set_topics(value, source, findings),
             Field::QuestionTopics => fields.topics.question = list(value)?,
             Field::BusinessTopics => fields.topics.business = list(value)?,
@@ -103,7 +127,10 @@ impl Layer {
             Field::EffectiveFrom => fields.effective_from = Some(date(value)?),
             Field::EffectiveTo => fields.effective_to = Some(date(value)?),
             Field::Status => {
-                fields.status = Some(named(value, "in_force（现行有效）、not_yet（尚未施行）、expired（已失效）、repealed（已废止）")?);
+                fields.status = Some(named(
+                    value,
+                    "in_force（现行有效）、not_yet（尚未施行）、expired（已失效）、repealed（已废止）",
+                )?);
             }
             Field::Replaces => fields.replaces = list(value)?,
             Field::PublishedAt => fields.published_at = Some(date(value)?),
@@ -115,7 +142,12 @@ impl Layer {
         Ok(())
     }
 
-    fn set_topics(&mut self, value: &Value, source: &str, findings: &mut Vec<Finding>) -> Result<(), String> {
+    fn set_topics(
+        &mut self,
+        value: &Value,
+        source: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), String> {
         let Value::Map(entries) = value else {
             self.fields.topics.business = list(value)?;
             return Ok(());
@@ -164,7 +196,10 @@ impl Layer {
         }
         let name = path.rsplit('/').next().unwrap_or(path);
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        let title = self.title.filter(|t| !t.trim().is_empty()).unwrap_or_else(|| stem.to_owned());
+        let title = self
+            .title
+            .filter(|t| !t.trim().is_empty())
+            .unwrap_or_else(|| stem.to_owned());
         (self.id.unwrap_or_else(|| path.to_owned()), title, metadata)
     }
 }
@@ -182,7 +217,11 @@ fn over_list<T>(earlier: &mut Vec<T>, later: Vec<T>) {
 }
 
 fn finding(code: &'static str, message: String) -> Finding {
-    Finding { error: false, code, message }
+    Finding {
+        error: false,
+        code,
+        message,
+    }
 }
 
 fn text(value: &Value) -> Result<String, String> {
@@ -209,7 +248,10 @@ fn questions(value: &Value) -> Result<Vec<String>, String> {
 fn parts(value: &Value, separators: &[char]) -> Result<Vec<String>, String> {
     let parts = match value {
         Value::Text(text) => split_outside_quotes(text, separators),
-        Value::List(items) => items.iter().map(self::text).collect::<Result<Vec<_>, _>>()?,
+        Value::List(items) => items
+            .iter()
+            .map(self::text)
+            .collect::<Result<Vec<_>, _>>()?,
         Value::Map(_) => return Err("应当是列表".to_owned()),
     };
     let mut kept: Vec<String> = Vec::new();
@@ -242,12 +284,14 @@ fn split_outside_quotes(text: &str, separators: &[char]) -> Vec<String> {
 
 fn date(value: &Value) -> Result<Date, String> {
     let text = text(value)?;
-    dates::parse_date(&text).ok_or_else(|| format!("的日期“{text}”无法识别，请写成 2024-01-31 的形式"))
+    dates::parse_date(&text)
+        .ok_or_else(|| format!("的日期“{text}”无法识别，请写成 2024-01-31 的形式"))
 }
 
 fn named<T: std::str::FromStr>(value: &Value, allowed: &str) -> Result<T, String> {
     let text = text(value)?;
-    text.parse().map_err(|_| format!("的值“{text}”无法识别，可用：{allowed}"))
+    text.parse()
+        .map_err(|_| format!("的值“{text}”无法识别，可用：{allowed}"))
 }
 
 #[cfg(test)]
@@ -276,18 +320,31 @@ mod tests {
         assert_eq!(layer.fields.kind, Some(Kind::Regulation));
         assert_eq!(layer.fields.status, Some(Validity::Repealed));
         assert_eq!(layer.fields.topics.question, ["咨询", "办理"]);
-        assert_eq!(layer.fields.similar_questions, ["没钱看病，怎么办", "临时困难找谁"]);
-        assert_eq!(layer.fields.effective_to, Some(jiff::civil::date(2028, 12, 31)));
+        assert_eq!(
+            layer.fields.similar_questions,
+            ["没钱看病，怎么办", "临时困难找谁"]
+        );
+        assert_eq!(
+            layer.fields.effective_to,
+            Some(jiff::civil::date(2028, 12, 31))
+        );
         assert_eq!(layer.fields.phones, ["12345"]);
     }
 
     #[test]
     fn what_is_wrong_is_named_and_the_rest_kept() {
-        let (layer, findings) = read("title: 甲\neffective_from: 明年\nkind: 小说\ncolour: 红\nissuer: {a: b}");
+        let (layer, findings) =
+            read("title: 甲\neffective_from: 明年\nkind: 小说\ncolour: 红\nissuer: {a: b}");
         assert_eq!(layer.title.as_deref(), Some("甲"));
         let named: Vec<&str> = findings.iter().map(|f| f.code).collect();
-        assert_eq!(named, ["bad_value", "bad_value", "unknown_key", "bad_value"]);
-        assert!(findings[0].message.contains("民政局/a.meta.yaml") && findings[0].message.contains("effective_from"));
+        assert_eq!(
+            named,
+            ["bad_value", "bad_value", "unknown_key", "bad_value"]
+        );
+        assert!(
+            findings[0].message.contains("民政局/a.meta.yaml")
+                && findings[0].message.contains("effective_from")
+        );
     }
 
     #[test]

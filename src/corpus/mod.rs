@@ -30,7 +30,14 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod read;
+
+pub mod folder_defaults;
+pub mod metadata;
 pub mod passages;
+
+pub mod assemble;
+pub mod faq;
 
 use std::path::PathBuf;
 

@@ -291,7 +291,7 @@ mod tests {
     fn pieces_of_a_baseline_are_a_line_and_full_lines_run_on() {
         let pieces = vec![
             piece("办法", 20.0, 20.5),
-            piece("云溪市救助", 30.0, 10.0),
+            piece("云溪市救助", 15.0, 10.0),
             piece("第一条为了", 20.0, 20.0 + 10.0),
             piece("制定", 10.0, 40.0),
             piece("本", 10.0, 20.0),

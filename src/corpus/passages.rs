@@ -5,6 +5,8 @@
 //! from [`markers`], what stands under what from [`outline`], and the division of long sections
 //! from [`windows`]. Knows nothing of formats, metadata or terms.
 
+use std::ops::Range;
+
 use crate::corpus::Extract;
 use crate::document::{ByteSpan, Passage};
 
@@ -84,6 +86,40 @@ pub fn cut(extract: &Extract, title: &str, options: &CutOptions) -> Vec<Passage>
     passages
 }
 
+/// Cuts a question with its answer, which stands in `answer` (bytes of `text`), into passages.
+///
+/// Nothing inside the text is taken for structure: an answer that numbers its paragraphs or asks
+/// back stays one answer. Every passage bears the `questions` and the `row`.
+pub fn cut_answer(
+    text: &str,
+    questions: &[String],
+    answer: Range<usize>,
+    row: Option<u32>,
+    options: &CutOptions,
+) -> Vec<Passage> {
+    let options = options.usable();
+    let extract = Extract {
+        text: text.to_owned(),
+        ..Extract::default()
+    };
+    let lines = lines::lines(&extract);
+    let spans = windows::windows(text, &lines, options.max_chars, &options);
+    let passage = |(ordinal, span): (usize, ByteSpan)| Passage {
+        ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+        span,
+        answer: intersection(span, &answer),
+        questions: questions.to_vec(),
+        row,
+        ..Passage::default()
+    };
+    spans.into_iter().enumerate().map(passage).collect()
+}
+
+fn intersection(span: ByteSpan, range: &Range<usize>) -> Option<ByteSpan> {
+    let (start, end) = (span.start.max(range.start), span.end.min(range.end));
+    (start < end).then(|| ByteSpan::new(start, end))
+}
+
 /// A short text with at most one article or question is one section.
 fn whole(
     sections: &[Section],
@@ -139,6 +175,7 @@ fn join_short(
     joined
 }
 
+/// What introduces the parts below it joins the first of them; neighbours join if both are short.
 fn may_join(
     last: &Section,
     next: &Section,
@@ -150,11 +187,15 @@ fn may_join(
     if !plain(last) || !plain(next) {
         return false;
     }
-    let n_shared = shared(&last.heading, &next.heading).len();
-    let siblings = n_shared + 1 >= last.heading.len() && n_shared + 1 >= next.heading.len();
     let n_last = n_chars(text, &lines[last.lines.clone()], options.target_chars);
     let n_next = n_chars(text, &lines[next.lines.clone()], options.target_chars);
-    siblings && n_last.min(n_next) < options.min_chars && n_last + n_next <= options.target_chars
+    if n_last >= options.min_chars || n_last + n_next > options.target_chars {
+        return false;
+    }
+    let n_shared = shared(&last.heading, &next.heading).len();
+    let introduces = n_shared == last.heading.len();
+    let neighbours = n_shared + 1 >= last.heading.len() && n_shared + 1 >= next.heading.len();
+    introduces || (neighbours && n_next < options.min_chars)
 }
 
 /// Headings that both paths begin with.
@@ -180,12 +221,12 @@ fn n_chars(text: &str, lines: &[Line<'_>], enough: usize) -> usize {
 /// Divides a section's lines into runs of text and runs of rows of one table.
 ///
 /// A few words right before a table stay with it.
-fn runs(lines: &[Line<'_>], text: &str, options: &CutOptions) -> Vec<std::ops::Range<usize>> {
+fn runs(lines: &[Line<'_>], text: &str, options: &CutOptions) -> Vec<Range<usize>> {
     let table_of = |line: &Line<'_>| match line.form {
         Form::Row { table, .. } => Some(table),
         _ => None,
     };
-    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    let mut runs: Vec<Range<usize>> = Vec::new();
     for at in 0..lines.len() {
         match runs.last_mut() {
             Some(run) if table_of(&lines[at]) == table_of(&lines[run.end - 1]) => run.end += 1,
@@ -234,7 +275,9 @@ fn cut_section(
                 ordinal: 0,
                 heading,
                 span,
-                answer: answer_in(section, span),
+                answer: section
+                    .answer_start
+                    .and_then(|start| intersection(span, &(start..text.len()))),
                 questions: section.questions.clone(),
                 article: section.article,
                 page: lines[line_at].page,
@@ -243,12 +286,6 @@ fn cut_section(
             is_first = false;
         }
     }
-}
-
-/// The part of `span` that lies in the section's answer.
-fn answer_in(section: &Section, span: ByteSpan) -> Option<ByteSpan> {
-    let start = section.answer_start?.max(span.start);
-    (start < span.end).then(|| ByteSpan::new(start, span.end))
 }
 
 /// Row number of the first table row inside `span`; `lines` begin with the one where it starts.

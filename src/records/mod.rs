@@ -48,7 +48,9 @@ pub enum RecordsError {
         source: rusqlite::Error,
     },
     /// The file was written by another version.
-    #[error("{path} has layout {found}, this version reads {SCHEMA_VERSION}: use a matching version of zhiku")]
+    #[error(
+        "{path} has layout {found}, this version reads {SCHEMA_VERSION}: use a matching version of zhiku"
+    )]
     Version {
         /// The database file.
         path: PathBuf,
@@ -158,7 +160,10 @@ impl Records {
     /// [`RecordsError::Open`] for a damaged file, [`RecordsError::Version`] for another layout;
     /// the file is left as it is in both cases.
     pub fn open(path: &Path) -> Result<Self, RecordsError> {
-        let fault = |source| RecordsError::Open { path: path.to_owned(), source };
+        let fault = |source| RecordsError::Open {
+            path: path.to_owned(),
+            source,
+        };
         let connection = Connection::open(path).map_err(fault)?;
         connection
             .pragma_update(None, "journal_mode", "WAL")
@@ -174,7 +179,12 @@ impl Records {
                     "BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 ))
                 .map_err(fault)?,
-            found => return Err(RecordsError::Version { path: path.to_owned(), found }),
+            found => {
+                return Err(RecordsError::Version {
+                    path: path.to_owned(),
+                    found,
+                });
+            }
         }
         Ok(Self { connection })
     }
@@ -183,7 +193,11 @@ impl Records {
     pub fn generation(&self) -> Result<u64, RecordsError> {
         let stored: Option<String> = self
             .connection
-            .query_row("SELECT value FROM meta WHERE key = 'generation'", [], |row| row.get(0))
+            .query_row(
+                "SELECT value FROM meta WHERE key = 'generation'",
+                [],
+                |row| row.get(0),
+            )
             .optional()?;
         Ok(stored.and_then(|value| value.parse().ok()).unwrap_or(0))
     }
@@ -212,7 +226,11 @@ impl Records {
             "SELECT id, path, fingerprint FROM documents WHERE path = ?1 ORDER BY id",
         )?;
         let rows = statement.query_map([path], |row| {
-            Ok(DocumentRecord { id: row.get(0)?, path: row.get(1)?, fingerprint: row.get(2)? })
+            Ok(DocumentRecord {
+                id: row.get(0)?,
+                path: row.get(1)?,
+                fingerprint: row.get(2)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -271,8 +289,9 @@ impl Records {
 }
 
 fn insert(transaction: &rusqlite::Transaction<'_>, update: &Update) -> Result<(), RecordsError> {
-    let mut file = transaction
-        .prepare_cached("INSERT INTO files (path, source_hash, outcome, reason) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut file = transaction.prepare_cached(
+        "INSERT INTO files (path, source_hash, outcome, reason) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     for record in &update.files {
         file.execute(params![
             record.path,
@@ -290,7 +309,12 @@ fn insert(transaction: &rusqlite::Transaction<'_>, update: &Update) -> Result<()
         "INSERT INTO findings (path, is_error, code, message) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for record in &update.findings {
-        finding.execute(params![record.path, record.error, record.code, record.message])?;
+        finding.execute(params![
+            record.path,
+            record.error,
+            record.code,
+            record.message
+        ])?;
     }
     Ok(())
 }
@@ -300,11 +324,20 @@ mod tests {
     use super::*;
 
     fn file(path: &str, outcome: FileOutcome) -> FileRecord {
-        FileRecord { path: path.into(), source_hash: format!("h:{path}"), outcome, reason: None }
+        FileRecord {
+            path: path.into(),
+            source_hash: format!("h:{path}"),
+            outcome,
+            reason: None,
+        }
     }
 
     fn document(id: &str, path: &str) -> DocumentRecord {
-        DocumentRecord { id: id.into(), path: path.into(), fingerprint: format!("f:{id}") }
+        DocumentRecord {
+            id: id.into(),
+            path: path.into(),
+            fingerprint: format!("f:{id}"),
+        }
     }
 
     #[test]
@@ -316,7 +349,10 @@ mod tests {
         records
             .apply(&Update {
                 generation: 1,
-                files: vec![file("a.csv", FileOutcome::Loaded), file("b.pdf", FileOutcome::NoText)],
+                files: vec![
+                    file("a.csv", FileOutcome::Loaded),
+                    file("b.pdf", FileOutcome::NoText),
+                ],
                 documents: vec![document("a.csv#2", "a.csv"), document("a.csv#3", "a.csv")],
                 ..Update::default()
             })
@@ -334,10 +370,19 @@ mod tests {
 
         let records = Records::open(&path).unwrap();
         assert_eq!(records.generation().unwrap(), 2);
-        assert_eq!(records.files().unwrap(), vec![file("a.csv", FileOutcome::Loaded)]);
-        assert_eq!(records.documents_of("a.csv").unwrap(), vec![document("a.csv#3", "a.csv")]);
+        assert_eq!(
+            records.files().unwrap(),
+            vec![file("a.csv", FileOutcome::Loaded)]
+        );
+        assert_eq!(
+            records.documents_of("a.csv").unwrap(),
+            vec![document("a.csv#3", "a.csv")]
+        );
         assert_eq!(records.path_of("a.csv#2").unwrap(), None);
-        assert_eq!(records.path_of("a.csv#3").unwrap().as_deref(), Some("a.csv"));
+        assert_eq!(
+            records.path_of("a.csv#3").unwrap().as_deref(),
+            Some("a.csv")
+        );
     }
 
     #[test]

@@ -19,16 +19,24 @@ pub(crate) fn parse_date(text: &str) -> Option<Date> {
     let text = text.trim_matches(is_blank);
     let (date, n_bytes) = read_date(text)?;
     let rest = &text[n_bytes..];
-    let is_time = rest.chars().all(|c| c.is_ascii_digit() || is_blank(c) || ":T.Z+-时分秒：".contains(c));
+    let is_time = rest
+        .chars()
+        .all(|c| c.is_ascii_digit() || is_blank(c) || ":T.Z+-时分秒：".contains(c));
     is_time.then_some(date)
 }
 
 fn read_compact(text: &str) -> Option<(Date, usize)> {
-    let digits = text.get(..8).filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
+    let digits = text
+        .get(..8)
+        .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
     if text[8..].starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let date = day(digits[..4].parse().ok()?, digits[4..6].parse().ok()?, digits[6..].parse().ok()?)?;
+    let date = day(
+        digits[..4].parse().ok()?,
+        digits[4..6].parse().ok()?,
+        digits[6..].parse().ok()?,
+    )?;
     Some((date, 8))
 }
 
@@ -45,7 +53,11 @@ fn read_parted(text: &str) -> Option<(Date, usize)> {
         }
     };
     let (day_of_month, rest) = part(rest)?;
-    let rest = if by_words { rest.strip_prefix(['日', '号'])? } else { rest };
+    let rest = if by_words {
+        rest.strip_prefix(['日', '号'])?
+    } else {
+        rest
+    };
     Some((day(year, month, day_of_month)?, text.len() - rest.len()))
 }
 
@@ -65,12 +77,21 @@ fn day(year: u32, month: u32, day: u32) -> Option<Date> {
     if !(1900..=2200).contains(&year) {
         return None;
     }
-    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+    Date::new(
+        i16::try_from(year).ok()?,
+        i8::try_from(month).ok()?,
+        i8::try_from(day).ok()?,
+    )
+    .ok()
 }
 
 /// The last day of a period of `years` and `months` that begins on `from`.
 pub(crate) fn last_day(from: Date, years: u32, months: u32) -> Option<Date> {
-    let span = jiff::Span::new().try_years(years).ok()?.try_months(months).ok()?;
+    let span = jiff::Span::new()
+        .try_years(years)
+        .ok()?
+        .try_months(months)
+        .ok()?;
     from.checked_add(span).ok()?.yesterday().ok()
 }
 
@@ -82,17 +103,39 @@ mod tests {
     #[test]
     fn reads_every_way_of_writing_a_date() {
         let day = date(2024, 1, 5);
-        for text in
-            ["2024年1月5日", "2024 年 1 月 5 日", "二〇二四年一月五日", "２０２４年１月５日", "2024-01-05", "2024/1/5", "2024.1.5", "20240105", "2024-01-05 16:38:00", "2024-01-05T16:38:00Z"]
-        {
+        for text in [
+            "2024年1月5日",
+            "2024 年 1 月 5 日",
+            "二〇二四年一月五日",
+            "２０２４年１月５日",
+            "2024-01-05",
+            "2024/1/5",
+            "2024.1.5",
+            "20240105",
+            "2024-01-05 16:38:00",
+            "2024-01-05T16:38:00Z",
+        ] {
             assert_eq!(parse_date(text), Some(day), "{text}");
         }
-        assert_eq!(parse_date("二〇二三年十二月三十一日"), Some(date(2023, 12, 31)));
+        assert_eq!(
+            parse_date("二〇二三年十二月三十一日"),
+            Some(date(2023, 12, 31))
+        );
     }
 
     #[test]
     fn what_is_no_day_is_no_date() {
-        for text in ["2024年2月30日", "2024年", "2024年1月", "明天", "", "2024-13-01", "1.2.3", "2024年1月5日起施行", "202401051"] {
+        for text in [
+            "2024年2月30日",
+            "2024年",
+            "2024年1月",
+            "明天",
+            "",
+            "2024-13-01",
+            "1.2.3",
+            "2024年1月5日起施行",
+            "202401051",
+        ] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }

@@ -45,10 +45,14 @@ impl Value {
         match json {
             serde_json::Value::Null => Value::List(Vec::new()),
             serde_json::Value::String(text) => Value::Text(text.clone()),
-            serde_json::Value::Array(items) => Value::List(items.iter().map(Value::from_json).collect()),
-            serde_json::Value::Object(map) => {
-                Value::Map(map.iter().map(|(key, value)| (key.clone(), Value::from_json(value))).collect())
+            serde_json::Value::Array(items) => {
+                Value::List(items.iter().map(Value::from_json).collect())
             }
+            serde_json::Value::Object(map) => Value::Map(
+                map.iter()
+                    .map(|(key, value)| (key.clone(), Value::from_json(value)))
+                    .collect(),
+            ),
             scalar => Value::Text(scalar.to_string()),
         }
     }
@@ -68,7 +72,11 @@ struct Budget(Cell<usize>);
 
 impl Budget {
     fn spend<E: Error>(&self) -> Result<(), E> {
-        let left = self.0.get().checked_sub(1).ok_or_else(|| E::custom("展开后的内容过多"))?;
+        let left = self
+            .0
+            .get()
+            .checked_sub(1)
+            .ok_or_else(|| E::custom("展开后的内容过多"))?;
         self.0.set(left);
         Ok(())
     }
@@ -125,7 +133,9 @@ impl<'de> Visitor<'de> for &Budget {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key_seed(self)? {
-            let Value::Text(key) = key else { return Err(A::Error::custom("键必须是文字")) };
+            let Value::Text(key) = key else {
+                return Err(A::Error::custom("键必须是文字"));
+            };
             entries.push((key, map.next_value_seed(self)?));
         }
         Ok(Value::Map(entries))
@@ -142,10 +152,15 @@ mod tests {
 
     #[test]
     fn scalars_keep_their_writing() {
-        let value = Value::from_yaml("id: 0012\nphones: [12345, 0592-1234567]\nfrom: 2024-01-01\nnone:").unwrap();
+        let value =
+            Value::from_yaml("id: 0012\nphones: [12345, 0592-1234567]\nfrom: 2024-01-01\nnone:")
+                .unwrap();
         let expected = vec![
             ("id".to_owned(), text("0012")),
-            ("phones".to_owned(), Value::List(vec![text("12345"), text("0592-1234567")])),
+            (
+                "phones".to_owned(),
+                Value::List(vec![text("12345"), text("0592-1234567")]),
+            ),
             ("from".to_owned(), text("2024-01-01")),
             ("none".to_owned(), Value::List(vec![])),
         ];

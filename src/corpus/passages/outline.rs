@@ -122,6 +122,7 @@ fn shapes(lines: &[Line<'_>]) -> Vec<Shape> {
         }
         shapes.push(shape);
     }
+    demote_annex_lists(lines, &mut shapes);
     demote_childless(&mut shapes);
     shapes
 }
@@ -349,6 +350,28 @@ fn is_rule_title(text: &str, next: Option<&Line<'_>>, mark: Option<Marker>) -> b
         && !text.starts_with(['（', '('])
 }
 
+/// 附件：1. 甲 goes on with 2. 乙 on the next line: a list, not headings.
+fn demote_annex_lists(lines: &[Line<'_>], shapes: &mut [Shape]) {
+    let mut in_list = false;
+    for (line, shape) in lines.iter().zip(shapes) {
+        match shape {
+            Shape::Heading {
+                rank: Rank::Annex, ..
+            } => in_list = line.text.contains(['：', ':']),
+            Shape::Heading {
+                rank: Rank::Item(style),
+                number: Some(number),
+            } if in_list => {
+                *shape = Shape::Item {
+                    style: *style,
+                    number: *number,
+                };
+            }
+            _ => in_list = false,
+        }
+    }
+}
+
 /// A heading that another heading of its rank or above follows at once heads nothing: it is a line
 /// of a list. So is one that continues such a list, and a question in a mere list of questions.
 fn demote_childless(shapes: &mut [Shape]) {
@@ -466,7 +489,12 @@ impl<'a, 't> Outline<'a, 't> {
             Shape::Heading { rank, number } if self.heads(rank, next) => {
                 self.begin(at);
                 self.close(rank, number);
-                self.open(rank, line.text, false);
+                let text = if rank == Rank::Annex {
+                    self.annex_title(at, next)
+                } else {
+                    line.text.to_owned()
+                };
+                self.open(rank, text, false);
             }
             Shape::RunIn {
                 rank,
@@ -476,7 +504,7 @@ impl<'a, 't> Outline<'a, 't> {
                 self.begin(at);
                 self.close(rank, Some(number));
                 self.body();
-                self.open(rank, &line.text[..n_bytes], false);
+                self.open(rank, line.text[..n_bytes].to_owned(), false);
             }
             Shape::Article {
                 number,
@@ -487,7 +515,7 @@ impl<'a, 't> Outline<'a, 't> {
                 self.body();
                 self.current.article = Some(number);
                 self.current.continuation = Some(continuation(line.text, n_label_bytes));
-                self.open(Rank::Article, &line.text[..n_label_bytes], false);
+                self.open(Rank::Article, line.text[..n_label_bytes].to_owned(), false);
             }
             Shape::Question {
                 rank,
@@ -551,7 +579,7 @@ impl<'a, 't> Outline<'a, 't> {
             self.close(rank, None);
             self.current.questions.push(words.to_owned());
             self.current.heading = self.path();
-            self.open(rank, words, true);
+            self.open(rank, words.to_owned(), true);
         }
         if let Some(reply) = reply {
             self.body();
@@ -628,10 +656,24 @@ impl<'a, 't> Outline<'a, 't> {
         self.stack.truncate(keep);
     }
 
-    fn open(&mut self, rank: Rank, text: &str, is_question: bool) {
+    /// 附件1 alone takes its title from the next line.
+    fn annex_title(&self, at: usize, next: Option<&Shape>) -> String {
+        let label = self.lines[at].text;
+        let titled = |line: &&Line<'_>| {
+            is_short(line.text, 40) && !ends_clause(line.text) && line.form == Form::Text
+        };
+        match self.lines.get(at + 1).filter(titled) {
+            Some(title) if is_short(label, 6) && next == Some(&Shape::Body) => {
+                format!("{label} {}", title.text)
+            }
+            _ => label.to_owned(),
+        }
+    }
+
+    fn open(&mut self, rank: Rank, text: String, is_question: bool) {
         self.stack.push(Open {
             rank,
-            text: text.to_owned(),
+            text,
             is_question,
         });
     }

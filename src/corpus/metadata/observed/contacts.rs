@@ -16,11 +16,16 @@ const MAX_PHONES: usize = 20;
 pub(super) fn phones(text: &str) -> Vec<String> {
     let mut phones: Vec<String> = Vec::new();
     for line in text.lines() {
-        let Some(at) = WORDS.iter().filter_map(|word| line.find(word)).min() else { continue };
+        let Some(at) = WORDS.iter().filter_map(|word| line.find(word)).min() else {
+            continue;
+        };
         for found in PHONE.find_iter(&line[at..]) {
             let (start, end) = (at + found.start(), at + found.end());
-            let inside = line[..start].ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '/'))
-                || line[end..].starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '元' | '年' | '.' | '号' | '人' | '日'));
+            let inside = line[..start]
+                .ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '/'))
+                || line[end..].starts_with(|c: char| {
+                    c.is_ascii_alphanumeric() || matches!(c, '元' | '年' | '.' | '号' | '人' | '日')
+                });
             let phone = found.as_str().trim().to_owned();
             if !inside && !phones.contains(&phone) {
                 phones.push(phone);
@@ -37,7 +42,9 @@ pub(super) fn phones(text: &str) -> Vec<String> {
 pub(super) fn source_url(properties: &[(String, String)]) -> Option<String> {
     const KEYS: [&str; 5] = ["canonical", "og:url", "url", "source_url", "twitter:url"];
     KEYS.iter().find_map(|key| {
-        let stated = properties.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+        let stated = properties
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(key))?;
         let url = stated.1.trim();
         (url.starts_with("http://") || url.starts_with("https://")).then(|| url.to_owned())
     })

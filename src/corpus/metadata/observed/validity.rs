@@ -33,31 +33,50 @@ static IN_FORCE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&pattern).expect("a literal pattern")
 });
 static PLAIN_START: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"{RULE}[^。；]{{0,12}}?自({DATE})(?:施行|实施|执行|生效)")).expect("a literal pattern")
+    Regex::new(&format!(
+        r"{RULE}[^。；]{{0,12}}?自({DATE})(?:施行|实施|执行|生效)"
+    ))
+    .expect("a literal pattern")
 });
 static LASTS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:有效期限?|试行期限?)(?:为|是|：)?([0-9一二三四五六七八九十两]{1,3})(年|个月)").expect("a literal pattern")
+    Regex::new(r"(?:有效期限?|试行期限?)(?:为|是|：)?([0-9一二三四五六七八九十两]{1,3})(年|个月)")
+        .expect("a literal pattern")
 });
 static ENDS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"有效期限?(?:为|自{DATE}起?)?(?:至|到|截至|截止至|截止到)({DATE})")).expect("a literal pattern")
+    Regex::new(&format!(
+        r"有效期限?(?:为|自{DATE}起?)?(?:至|到|截至|截止至|截止到)({DATE})"
+    ))
+    .expect("a literal pattern")
 });
-static OWN_PERIOD: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(&format!(r"{RULE}(?:的)?(?:有效期|试行期)")).expect("a literal pattern"));
+static OWN_PERIOD: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(&format!(r"{RULE}(?:的)?(?:有效期|试行期)")).expect("a literal pattern")
+});
 
 /// Characters after 施行 in which the period is looked for.
 const MAX_PERIOD_BYTES: usize = 240;
 
 /// Reads the last statement of the rule about its own time in force.
 ///
-/// `flat` is the text without blanks; 自印发之日起 counts from `published_at`.
-pub(super) fn period(flat: &str, published_at: Option<Date>) -> Period {
+/// `flat` is the text without blanks. 自印发之日起 counts from `issued`, 自发布之日起 from `published`.
+pub(super) fn period(flat: &str, issued: Option<Date>, published: Option<Date>) -> Period {
     let start = IN_FORCE.captures_iter(flat).last();
-    let plain = if start.is_none() { PLAIN_START.captures_iter(flat).last() } else { None };
+    let plain = if start.is_none() {
+        PLAIN_START.captures_iter(flat).last()
+    } else {
+        None
+    };
     let mut period = Period::default();
     let mut statement_start = None;
     if let Some(found) = start.or(plain) {
-        let day = read_date(&found[1]).map(|(date, _)| date).or(published_at);
-        let delay = found.get(2).and_then(|days| read_number(days.as_str())).map_or(0, |(days, _)| i64::from(days));
+        let day = read_date(&found[1]).map(|(date, _)| date);
+        let made_public = ["发布", "公布", "颁布"]
+            .iter()
+            .any(|word| found[1].starts_with(word));
+        let day = day.or(if made_public { published } else { issued });
+        let delay = found
+            .get(2)
+            .and_then(|days| read_number(days.as_str()))
+            .map_or(0, |(days, _)| i64::from(days));
         period.from = day.and_then(|day| day.checked_add(jiff::Span::new().days(delay)).ok());
         statement_start = found.get(0).map(|whole| whole.start());
     } else if let Some(found) = OWN_PERIOD.find_iter(flat).last() {
@@ -65,7 +84,10 @@ pub(super) fn period(flat: &str, published_at: Option<Date>) -> Period {
     }
     if let Some(start) = statement_start {
         let statement = prefix(&flat[start..], MAX_PERIOD_BYTES);
-        period.to = ENDS.captures(statement).and_then(|found| read_date(&found[1])).map(|(date, _)| date);
+        period.to = ENDS
+            .captures(statement)
+            .and_then(|found| read_date(&found[1]))
+            .map(|(date, _)| date);
         period.lasts = LASTS.captures(statement).and_then(|found| {
             let (n, _) = read_number(&found[1])?;
             Some(if &found[2] == "年" { (n, 0) } else { (0, n) })
@@ -89,22 +111,49 @@ fn prefix(text: &str, n_bytes: usize) -> &str {
 
 /// The day in the bracket under a title: （2021年7月27日…公布）, the last one if it was amended.
 pub(super) fn enacted(head: &[Line<'_>]) -> Option<Date> {
-    let opens = |line: &&Line<'_>| line.text.starts_with(['（', '(']) && read_date(&line.text[line.text.chars().next().map_or(0, char::len_utf8)..]).is_some();
+    let opens = |line: &&Line<'_>| {
+        line.text.starts_with(['（', '('])
+            && read_date(&line.text[line.text.chars().next().map_or(0, char::len_utf8)..]).is_some()
+    };
     let line = head.iter().take(20).find(opens)?;
-    let says = ["公布", "通过", "发布", "修订", "修正"].iter().any(|word| line.text.contains(word));
-    let dates = line.text.char_indices().filter(|&(at, c)| c.is_numeric() && !line.text[..at].ends_with(char::is_numeric));
-    if says { dates.filter_map(|(at, _)| read_date(&line.text[at..])).last().map(|(date, _)| date) } else { None }
+    let says = ["公布", "通过", "发布", "修订", "修正"]
+        .iter()
+        .any(|word| line.text.contains(word));
+    let dates = line
+        .text
+        .char_indices()
+        .filter(|&(at, c)| c.is_numeric() && !line.text[..at].ends_with(char::is_numeric));
+    if says {
+        dates
+            .filter_map(|(at, _)| read_date(&line.text[at..]))
+            .last()
+            .map(|(date, _)| date)
+    } else {
+        None
+    }
 }
 
 /// Words that end other rules. They count outside 《》 only.
-const ENDINGS: [&str; 8] = ["同时废止", "即行废止", "予以废止", "相应废止", "一并废止", "同时失效", "停止执行", "起废止"];
+const ENDINGS: [&str; 8] = [
+    "同时废止",
+    "即行废止",
+    "予以废止",
+    "相应废止",
+    "一并废止",
+    "同时失效",
+    "停止执行",
+    "起废止",
+];
 /// Most replaced documents that one text states.
 const MAX_REPLACED: usize = 50;
 
 /// Documents that the text says it ends: by number where one stands behind the title, else by title.
 pub(super) fn replaced(flat: &str) -> Vec<String> {
     let mut replaced: Vec<String> = Vec::new();
-    for sentence in flat.split_inclusive('。').filter(|s| ENDINGS.iter().any(|word| s.contains(word))) {
+    for sentence in flat
+        .split_inclusive('。')
+        .filter(|s| ENDINGS.iter().any(|word| s.contains(word)))
+    {
         for name in named_before_ending(sentence) {
             if replaced.len() < MAX_REPLACED && !replaced.contains(&name) {
                 replaced.push(name);
@@ -150,7 +199,11 @@ fn named_before_ending(sentence: &str) -> Vec<String> {
 /// The number in what follows a title, or the title. Without a title, a number alone names a rule.
 fn name_of(title: Option<&str>, after: &str) -> Option<String> {
     let bracketed = after.starts_with(['（', '(']) || title.is_none();
-    let number = if bracketed { doc_no_in(prefix(after, 120)) } else { None };
+    let number = if bracketed {
+        doc_no_in(prefix(after, 120))
+    } else {
+        None
+    };
     let number = number.map(|no| no.trim_start_matches(['原', '以', '及', '和']).to_owned());
     number.or_else(|| title.map(str::to_owned))
 }
