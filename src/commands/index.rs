@@ -1,13 +1,15 @@
 //! `zhiku index`: bring the index up to date once.
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
 
+use super::Places;
 use super::progress::Console;
-use super::{Places, Workplace};
+use super::workplace::Workplace;
 use crate::records::FileOutcome;
 use crate::sync::{Progress, Summary};
 
@@ -31,7 +33,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let summary = workplace.bring_up_to_date(arguments.full, &console)?;
     let began = Instant::now();
     console.stage("构建向量图", 0);
-    workplace.index.build_graph()?;
+    let progress = |_, _| {};
+    workplace
+        .index
+        .build_graph(&progress, &AtomicBool::new(false))?;
     let graph_ms = began.elapsed().as_millis() as u64;
     console.finish();
     if arguments.json {
@@ -91,7 +96,10 @@ pub(super) fn to_text(summary: &Summary) -> String {
             FileOutcome::NoText => "没有文字",
             FileOutcome::Skipped => "已跳过",
         };
-        text.push_str(&format!("  {label}  {}：{}\n", problem.path, problem.reason));
+        text.push_str(&format!(
+            "  {label}  {}：{}\n",
+            problem.path, problem.reason
+        ));
     }
     text
 }

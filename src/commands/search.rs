@@ -6,9 +6,10 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
-use super::{Places, open_retriever};
+use super::Places;
+use super::workplace::open_retriever;
 use crate::document::{Audience, Kind};
-use crate::http::wire::search_response_json;
+use crate::http::search_reply_json;
 use crate::retrieval::{Filters, Group, Hit, Mode, SearchRequest, SearchResponse};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -16,6 +17,17 @@ pub(super) enum ModeName {
     Hybrid,
     Lexical,
     Vector,
+}
+
+impl ModeName {
+    /// As it is written on the command line and in reports.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Lexical => "lexical",
+            Self::Vector => "vector",
+        }
+    }
 }
 
 impl From<ModeName> for Mode {
@@ -86,15 +98,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         as_of: arguments.as_of,
         include_invalid: arguments.include_invalid,
         audience: arguments.audience,
-        group: if arguments.passages { Group::None } else { Group::Document },
+        group: if arguments.passages {
+            Group::None
+        } else {
+            Group::Document
+        },
         explain: arguments.explain,
         deadline: None,
     };
     let began = std::time::Instant::now();
-    let response = retriever.search(&request).context("the query cannot be answered")?;
+    let response = retriever
+        .search(&request)
+        .context("the query cannot be answered")?;
     let took = began.elapsed();
     if arguments.json {
-        println!("{}", search_response_json(&response, took));
+        println!("{}", search_reply_json(response, took)?);
     } else {
         print_hits(&response);
     }
@@ -121,9 +139,19 @@ fn print_hit(n: usize, hit: &Hit) {
         crate::document::Validity::Repealed => "【已废止】",
     };
     let heading = hit.heading.join(" / ");
-    println!("{n}. {validity}{}  {heading}  ({:.3})", hit.title, hit.score);
-    let source = [hit.department.as_deref(), hit.doc_no.as_deref(), Some(hit.citation.path.as_str())];
-    println!("   来源：{}", source.into_iter().flatten().collect::<Vec<_>>().join(" · "));
+    println!(
+        "{n}. {validity}{}  {heading}  ({:.3})",
+        hit.title, hit.score
+    );
+    let source = [
+        hit.department.as_deref(),
+        hit.doc_no.as_deref(),
+        Some(hit.citation.path.as_str()),
+    ];
+    println!(
+        "   来源：{}",
+        source.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    );
     let text: String = hit.text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut shown: String = text.chars().take(120).collect();
     if shown.len() < text.len() {

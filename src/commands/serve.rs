@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use clap::Args;
@@ -12,10 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Console;
-use super::workplace::{Workplace, retrieval_settings};
 use super::served::Served;
+use super::workplace::{Workplace, retrieval_settings};
 use super::{Places, index};
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::http::{App, serve};
 use crate::retrieval::Retriever;
 use crate::telemetry::{Metrics, start_logging};
@@ -30,10 +30,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let mut config = arguments.places.config()?;
-    if let Some(listen) = arguments.listen {
-        config.server.listen = listen;
-    }
+    let flags = Overrides {
+        listen: arguments.listen,
+        ..Overrides::default()
+    };
+    let config = arguments.places.config_with(flags)?;
     start_logging(&config.log)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
     runtime.block_on(run_until_stopped(config))?;

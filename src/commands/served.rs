@@ -37,7 +37,9 @@ impl Served {
     }
 
     fn retriever(&self) -> Result<&Retriever, BackendError> {
-        self.retriever.get().ok_or_else(|| BackendError("the index is not open yet".to_owned()))
+        self.retriever
+            .get()
+            .ok_or_else(|| BackendError("the index is not open yet".to_owned()))
     }
 
     fn snapshot(&self) -> Result<Arc<Snapshot>, BackendError> {
@@ -53,13 +55,18 @@ impl Served {
         ids: impl Iterator<Item = &'a str>,
     ) -> Result<Option<DocumentRef>, BackendError> {
         for id in ids.take(MAX_NEIGHBOUR_STEPS) {
-            let Some(stored) = snapshot.words.document(id)? else { continue };
+            let Some(stored) = snapshot.words.document(id)? else {
+                continue;
+            };
             let other = stored.document;
             if folder(&other.path) != folder(&document.path) {
                 return Ok(None);
             }
             if other.metadata.audience <= audience {
-                return Ok(Some(DocumentRef { id: other.id, title: other.title }));
+                return Ok(Some(DocumentRef {
+                    id: other.id,
+                    title: other.title,
+                }));
             }
         }
         Ok(None)
@@ -75,9 +82,13 @@ impl Served {
         if audience == Audience::Internal {
             return Ok(true);
         }
-        let Some(records) = self.records.get() else { return Ok(false) };
-        let documents =
-            records.lock().unwrap_or_else(PoisonError::into_inner).documents_of(path)?;
+        let Some(records) = self.records.get() else {
+            return Ok(false);
+        };
+        let documents = records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .documents_of(path)?;
         if documents.len() > MAX_DOCUMENTS_OF_ORIGINAL {
             return Ok(false);
         }
@@ -93,7 +104,9 @@ impl Served {
 
 impl Backend for Served {
     fn status(&self) -> Status {
-        let Some(retriever) = self.retriever.get() else { return Status::default() };
+        let Some(retriever) = self.retriever.get() else {
+            return Status::default();
+        };
         let snapshot = retriever.index().snapshot();
         Status {
             ready: snapshot.generation > 0,
@@ -101,12 +114,17 @@ impl Backend for Served {
             n_documents: snapshot.words.n_documents(),
             n_passages: snapshot.words.n_passages(),
             graph_complete: retriever.index().graph_is_complete(),
-            embedder: retriever.index().embedder().map(|embedder| embedder.id().to_owned()),
+            embedder: retriever
+                .index()
+                .embedder()
+                .map(|embedder| embedder.id().to_owned()),
         }
     }
 
     fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError> {
-        let retriever = self.retriever().map_err(|error| SearchError::Index(error.to_string()))?;
+        let retriever = self
+            .retriever()
+            .map_err(|error| SearchError::Index(error.to_string()))?;
         retriever.search(request)
     }
 
@@ -133,24 +151,43 @@ impl Backend for Served {
         };
         let (total, documents) = match &query.text {
             None => {
-                let (total, page) = snapshot.words.documents(condition, query.offset, query.limit)?;
-                (total, page.iter().map(|stored| summary(&stored.document)).collect())
+                let (total, page) =
+                    snapshot
+                        .words
+                        .documents(condition, query.offset, query.limit)?;
+                (
+                    total,
+                    page.iter()
+                        .map(|stored| summary(&stored.document))
+                        .collect(),
+                )
             }
             Some(text) => {
                 let (_, all) = snapshot.words.documents(condition, 0, usize::MAX)?;
                 let wanted = text.to_lowercase();
-                let matching: Vec<_> =
-                    all.iter().filter(|stored| names(&stored.document, &wanted)).collect();
+                let matching: Vec<_> = all
+                    .iter()
+                    .filter(|stored| names(&stored.document, &wanted))
+                    .collect();
                 let page = matching.iter().skip(query.offset).take(query.limit);
-                (matching.len(), page.map(|stored| summary(&stored.document)).collect())
+                (
+                    matching.len(),
+                    page.map(|stored| summary(&stored.document)).collect(),
+                )
             }
         };
-        Ok(DocumentPage { generation: snapshot.generation, total, documents })
+        Ok(DocumentPage {
+            generation: snapshot.generation,
+            total,
+            documents,
+        })
     }
 
     fn document(&self, id: &str, audience: Audience) -> Result<Option<DocumentView>, BackendError> {
         let snapshot = self.snapshot()?;
-        let Some(stored) = snapshot.words.document(id)? else { return Ok(None) };
+        let Some(stored) = snapshot.words.document(id)? else {
+            return Ok(None);
+        };
         let document = stored.document;
         if document.metadata.audience > audience {
             return Ok(None);
@@ -174,14 +211,19 @@ impl Backend for Served {
 
     fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError> {
         let snapshot = self.snapshot()?;
-        let Some(stored) = snapshot.words.document(id)? else { return Ok(None) };
+        let Some(stored) = snapshot.words.document(id)? else {
+            return Ok(None);
+        };
         let document = stored.document;
         if document.metadata.audience > audience
             || !self.sees_all_of(&snapshot, &document.path, audience)?
         {
             return Ok(None);
         }
-        Ok(Some(Original { path: document.path, content_hash: document.content_hash }))
+        Ok(Some(Original {
+            path: document.path,
+            content_hash: document.content_hash,
+        }))
     }
 }
 

@@ -30,6 +30,7 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod load;
 pub mod read;
 
 pub mod folder_defaults;

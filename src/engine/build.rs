@@ -2,17 +2,11 @@
 
 use std::sync::MutexGuard;
 
-use rayon::prelude::*;
-
+use super::EngineError;
 use super::index::{PassageIndex, Writer, io_error};
 use super::manifest::{Manifest, vector_folder};
-use super::EngineError;
 use crate::document::{Document, Passage, PassageNo};
-use crate::embedding::{Embedder, TextHash, text_hash};
-use crate::vector::{Quantised, VectorStore, quantise};
-
-/// Texts that one call of the model gets.
-const TEXTS_PER_CALL: usize = 64;
+use crate::vector::VectorStore;
 
 /// One generation in the making. Nothing is visible, and nothing counts after a crash, before
 /// [`Build::commit`]; dropping it leaves the index as it was.
@@ -35,7 +29,10 @@ impl<'a> Build<'a> {
         writer.words.rollback()?;
         writer.drop_uncommitted_rows(&index.search_folder, &index.ingredients)?;
         let basis = index.ingredients.basis();
-        let mut manifest = Manifest { generation, ..writer.manifest.clone() };
+        let mut manifest = Manifest {
+            generation,
+            ..writer.manifest.clone()
+        };
         let mut fresh = None;
         if from_nothing || manifest.basis != basis {
             manifest = Manifest {
@@ -50,7 +47,13 @@ impl<'a> Build<'a> {
                 fresh = Some(store);
             }
         }
-        Ok(Self { index, writer, manifest, fresh, committed: false })
+        Ok(Self {
+            index,
+            writer,
+            manifest,
+            fresh,
+            committed: false,
+        })
     }
 
     /// Adds documents, replacing those of the same id. Ids are distinct within one call.
@@ -62,18 +65,27 @@ impl<'a> Build<'a> {
         let mut first_no = self.manifest.next_passage_no;
         let first_of_all = first_no;
         for document in documents {
-            self.writer.words.delete_document(&document.id)?;
+            self.writer.words.delete_document(&document.id);
             self.writer.words.add(document, first_no)?;
             let n_passages = PassageNo::try_from(document.passages.len());
             first_no = n_passages
                 .ok()
                 .and_then(|n| first_no.checked_add(n))
                 .ok_or(EngineError::NumbersExhausted)?;
-            texts.extend(document.passages.iter().map(|passage| embedding_text(document, passage)));
+            texts.extend(
+                document
+                    .passages
+                    .iter()
+                    .map(|passage| embedding_text(document, passage)),
+            );
         }
         self.manifest.next_passage_no = first_no;
         if let Some(embedder) = self.index.ingredients.embedder.clone() {
-            let vectors = self.embed(embedder.as_ref(), &texts)?;
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let vectors = match &self.writer.cache {
+                Some(cache) => cache.embed(embedder.as_ref(), &texts, &mut |_| {})?,
+                None => Vec::new(),
+            };
             let rows: Vec<_> = (first_of_all..first_no).zip(vectors).collect();
             if let Some(store) = self.fresh.as_mut().or(self.writer.vectors.as_mut()) {
                 self.manifest.n_vector_rows = store.append(&rows)?;
@@ -83,11 +95,8 @@ impl<'a> Build<'a> {
     }
 
     /// Leaves a document out of the new generation; one that is not there is no error.
-    ///
-    /// # Errors
-    /// [`EngineError::Lexical`].
-    pub fn delete(&mut self, document_id: &str) -> Result<(), EngineError> {
-        Ok(self.writer.words.delete_document(document_id)?)
+    pub fn delete(&mut self, document_id: &str) {
+        self.writer.words.delete_document(document_id);
     }
 
     /// Makes the generation durable and visible.
@@ -95,9 +104,8 @@ impl<'a> Build<'a> {
     /// # Errors
     /// [`EngineError`]; the generation before goes on serving.
     pub fn commit(mut self) -> Result<(), EngineError> {
-        let payload = serde_json::to_string(&self.manifest).map_err(|error| {
-            io_error(&self.index.search_folder, std::io::Error::other(error))
-        })?;
+        let payload = serde_json::to_string(&self.manifest)
+            .map_err(|error| io_error(&self.index.search_folder, std::io::Error::other(error)))?;
         self.writer.words.commit(&payload)?;
         self.committed = true;
         let outdated = (self.writer.manifest.vector_folder != self.manifest.vector_folder)
@@ -106,46 +114,16 @@ impl<'a> Build<'a> {
         if let Some(fresh) = self.fresh.take() {
             self.writer.vectors = Some(fresh);
         }
-        self.index.publish(&self.writer)?;
+        self.index.publish(&mut self.writer)?;
         if let Some(folder) = outdated {
             let path = self.index.search_folder.join(folder);
-            if path.exists() && let Err(error) = std::fs::remove_dir_all(&path) {
+            if path.exists()
+                && let Err(error) = std::fs::remove_dir_all(&path)
+            {
                 tracing::warn!(%error, path = %path.display(), "an outdated folder could not be removed");
             }
         }
         Ok(())
-    }
-
-    /// Vectors of `texts`, in order: from the cache where the model has seen the text before.
-    fn embed(
-        &mut self,
-        embedder: &dyn Embedder,
-        texts: &[String],
-    ) -> Result<Vec<Quantised>, EngineError> {
-        let hashes: Vec<TextHash> = texts.par_iter().map(|text| text_hash(text)).collect();
-        let mut vectors = match &self.writer.cache {
-            Some(cache) => cache.get_many(embedder.id(), &hashes)?,
-            None => vec![None; texts.len()],
-        };
-        let missing: Vec<usize> = (0..texts.len()).filter(|&at| vectors[at].is_none()).collect();
-        let made: Vec<Vec<Quantised>> = missing
-            .par_chunks(TEXTS_PER_CALL)
-            .map(|chunk| {
-                let texts: Vec<&str> = chunk.iter().map(|&at| texts[at].as_str()).collect();
-                let vectors = embedder.embed_passages(&texts)?;
-                vectors.iter().map(|vector| Ok(quantise(vector)?)).collect()
-            })
-            .collect::<Result<_, EngineError>>()?;
-        let made: Vec<Quantised> = made.into_iter().flatten().collect();
-        if let Some(cache) = &mut self.writer.cache {
-            let entries: Vec<_> =
-                missing.iter().zip(&made).map(|(&at, vector)| (hashes[at], vector)).collect();
-            cache.put_many(embedder.id(), &entries)?;
-        }
-        for (at, vector) in missing.into_iter().zip(made) {
-            vectors[at] = Some(vector);
-        }
-        Ok(vectors.into_iter().flatten().collect())
     }
 }
 

@@ -9,7 +9,8 @@ use arc_swap::ArcSwap;
 use super::build::Build;
 use super::manifest::{Basis, LAYOUT, Manifest};
 use super::{EngineError, IndexLock};
-use crate::embedding::{Embedder, EmbeddingCache};
+use crate::embedding::Embedder;
+use crate::embedding::cache::EmbeddingCache;
 use crate::lexical::{LexicalIndex, LexicalSnapshot};
 use crate::text::Analyser;
 use crate::vector::{BuildOptions, Graph, GraphError, VectorSnapshot, VectorStore};
@@ -43,9 +44,15 @@ impl Ingredients {
     pub(super) fn basis(&self) -> Basis {
         Basis {
             layout: LAYOUT,
-            lexicon: self.analyser.lexicon_hash(),
-            embedding: self.embedder.as_ref().map(|embedder| embedder.id().to_owned()),
-            dimension: self.embedder.as_ref().map_or(0, |embedder| embedder.dimension()),
+            lexicon: self.analyser.lexicon_hash().to_owned(),
+            embedding: self
+                .embedder
+                .as_ref()
+                .map(|embedder| embedder.id().to_owned()),
+            dimension: self
+                .embedder
+                .as_ref()
+                .map_or(0, |embedder| embedder.dimension()),
         }
     }
 }
@@ -61,7 +68,7 @@ pub struct PassageIndex {
     current: ArcSwap<Snapshot>,
     needs_rebuild: AtomicBool,
     /// Held by the process that may write.
-    lock: Option<IndexLock>,
+    _lock: Option<IndexLock>,
 }
 
 /// The parts that a build changes.
@@ -99,7 +106,9 @@ impl PassageIndex {
     /// # Errors
     /// [`EngineError::Missing`] when nothing was indexed there with these ingredients.
     pub fn open_read_only(folder: &Path, ingredients: Ingredients) -> Result<Self, EngineError> {
-        let missing = || EngineError::Missing { folder: folder.to_owned() };
+        let missing = || EngineError::Missing {
+            folder: folder.to_owned(),
+        };
         let search = folder.join("search");
         if !search.is_dir() {
             return Err(missing());
@@ -114,7 +123,7 @@ impl PassageIndex {
     fn new(
         search_folder: PathBuf,
         ingredients: Ingredients,
-        writer: Writer,
+        mut writer: Writer,
         lock: Option<IndexLock>,
     ) -> Result<Self, EngineError> {
         let needs_rebuild =
@@ -126,7 +135,7 @@ impl PassageIndex {
             writer: Mutex::new(writer),
             current: ArcSwap::from_pointee(snapshot),
             needs_rebuild: AtomicBool::new(needs_rebuild),
-            lock,
+            _lock: lock,
         })
     }
 
@@ -167,12 +176,17 @@ impl PassageIndex {
     ) -> Result<bool, EngineError> {
         let (rows, folder) = {
             let writer = self.lock_writer();
-            let Some(vectors) = &writer.vectors else { return Ok(false) };
+            let Some(vectors) = &writer.vectors else {
+                return Ok(false);
+            };
             let n_covered = vectors.graph().map_or(0, |graph| graph.n_rows());
             if vectors.rows().len() < n_covered + MIN_GRAPH_ROWS {
                 return Ok(false);
             }
-            (vectors.rows().clone(), writer.manifest.vector_folder.clone())
+            (
+                vectors.rows().clone(),
+                writer.manifest.vector_folder.clone(),
+            )
         };
         let graph = match Graph::build(&rows, BuildOptions::default(), progress, cancel) {
             Err(GraphError::Cancelled) => return Ok(false),
@@ -187,22 +201,24 @@ impl PassageIndex {
         if let Some(vectors) = &mut writer.vectors {
             vectors.set_graph(Some(Arc::new(graph)));
         }
-        self.publish(&writer)?;
+        self.publish(&mut writer)?;
         Ok(true)
     }
 
     /// Whether every vector search uses a graph that covers the bulk, or needs none.
     pub fn graph_is_complete(&self) -> bool {
-        self.snapshot().vectors.as_ref().is_none_or(|vectors| {
-            vectors.n_rows() < vectors.n_graph_rows() + MIN_GRAPH_ROWS
-        })
+        self.snapshot()
+            .vectors
+            .as_ref()
+            .is_none_or(|vectors| vectors.n_rows() < vectors.n_graph_rows() + MIN_GRAPH_ROWS)
     }
 
     /// Makes what the writer holds visible to readers.
-    pub(super) fn publish(&self, writer: &Writer) -> Result<(), EngineError> {
+    pub(super) fn publish(&self, writer: &mut Writer) -> Result<(), EngineError> {
         let snapshot = writer.snapshot(&self.ingredients.analyser)?;
         self.current.store(Arc::new(snapshot));
-        self.needs_rebuild.store(writer.manifest.generation == 0, Ordering::Release);
+        self.needs_rebuild
+            .store(writer.manifest.generation == 0, Ordering::Release);
         Ok(())
     }
 
@@ -229,7 +245,12 @@ impl Writer {
             Some(_) => Some(EmbeddingCache::open(&search.join("embeddings.sqlite"))?),
             None => None,
         };
-        Ok(Self { words, vectors, cache, manifest })
+        Ok(Self {
+            words,
+            vectors,
+            cache,
+            manifest,
+        })
     }
 
     /// Forgets rows that a build appended and never committed: their numbers are handed out again.
@@ -246,12 +267,19 @@ impl Writer {
         Ok(())
     }
 
-    fn snapshot(&self, analyser: &Analyser) -> Result<Snapshot, EngineError> {
+    fn snapshot(&mut self, analyser: &Analyser) -> Result<Snapshot, EngineError> {
         let words = self.words.snapshot()?;
-        let vectors =
-            self.vectors.as_ref().map(|vectors| vectors.snapshot(words.passage_nos().clone()));
+        let vectors = self
+            .vectors
+            .as_ref()
+            .map(|vectors| vectors.snapshot(words.passage_nos().clone()));
         let analyser = analyser.clone();
-        Ok(Snapshot { generation: self.manifest.generation, words, vectors, analyser })
+        Ok(Snapshot {
+            generation: self.manifest.generation,
+            words,
+            vectors,
+            analyser,
+        })
     }
 }
 
@@ -278,5 +306,8 @@ pub(super) fn create_folder(path: &Path) -> Result<(), EngineError> {
 }
 
 pub(super) fn io_error(path: &Path, source: std::io::Error) -> EngineError {
-    EngineError::Io { path: path.to_owned(), source }
+    EngineError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }

@@ -20,7 +20,10 @@ impl IndexLock {
     /// [`EngineError::Locked`], naming the other process, when it is taken.
     pub fn acquire(folder: &Path) -> Result<Self, EngineError> {
         let path = folder.join("lock");
-        let fault = |source| EngineError::Io { path: path.clone(), source };
+        let fault = |source| EngineError::Io {
+            path: path.clone(),
+            source,
+        };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -58,7 +61,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = IndexLock::acquire(folder.path()).unwrap();
         let error = IndexLock::acquire(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        assert!(
+            error.contains(&format!("process {}", std::process::id())),
+            "{error}"
+        );
         drop(first);
         IndexLock::acquire(folder.path()).unwrap();
     }

@@ -12,12 +12,13 @@ mod lock;
 mod manifest;
 
 pub use build::Build;
-pub use index::{PassageIndex, Snapshot};
+pub use index::{Ingredients, PassageIndex, Snapshot};
 pub use lock::IndexLock;
 
 use crate::embedding::EmbeddingError;
+use crate::embedding::cache::CacheError;
 use crate::lexical::LexicalError;
-use crate::vector::VectorError;
+use crate::vector::{GraphError, StoreError};
 
 /// Why an index folder could not be opened or a build not be finished. The generation that was
 /// serving goes on serving.
@@ -50,15 +51,18 @@ pub enum EngineError {
     /// The word index failed.
     #[error("word index: {0}")]
     Lexical(#[from] LexicalError),
-    /// The vectors failed.
-    #[error("vector index: {0}")]
-    Vector(#[from] VectorError),
+    /// The vectors could not be read or written.
+    #[error("vectors: {0}")]
+    Vectors(#[from] StoreError),
+    /// The graph over the vectors could not be built or written.
+    #[error("vector graph: {0}")]
+    Graph(#[from] GraphError),
     /// The model failed.
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
     /// The cache of vectors failed.
     #[error("vector cache: {0}")]
-    Cache(String),
+    Cache(#[from] CacheError),
     /// More passages were indexed than can be numbered.
     #[error("the index has handed out all passage numbers: rebuild it with `zhiku index --full`")]
     NumbersExhausted,

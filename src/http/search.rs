@@ -384,6 +384,17 @@ impl SearchReply {
     }
 }
 
+/// An answer as JSON, in the shape of `POST /v1/search`.
+///
+/// # Errors
+/// When a number in it cannot be written as JSON.
+pub fn search_reply_json(
+    response: SearchResponse,
+    took: Duration,
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&SearchReply::new(response, took))
+}
+
 impl From<Hit> for WireHit {
     fn from(hit: Hit) -> Self {
         let spans = hit.highlights.iter().copied().chain(hit.answer);

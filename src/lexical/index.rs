@@ -9,12 +9,12 @@ use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 use crate::document::{Document, Metadata, Passage, PassageNo, Validity};
-use crate::text::Analyser;
+use crate::text::{Analyser, canonical_doc_no, canonical_law_name};
 
 use super::LexicalError;
 use super::columns::ColumnCache;
 use super::filter::{audience_level, day_number};
-use super::references::{article_key, canonical_doc_no, canonical_title};
+use super::references::article_key;
 use super::schema::{self, Fields, TOKENIZER};
 use super::snapshot::LexicalSnapshot;
 use super::stored::{encode_document, encode_passage};
@@ -106,7 +106,7 @@ impl LexicalIndex {
         first_passage_no: PassageNo,
     ) -> Result<(), LexicalError> {
         let fields = self.fields;
-        let title = canonical_title(&document.title);
+        let title = canonical_law_name(&document.title);
         let (mut byte, mut chars_before) = (0, 0);
         for (no, passage) in (first_passage_no..).zip(&document.passages) {
             // Passages stand in reading order, so characters are counted once; else from the start.
@@ -128,7 +128,7 @@ impl LexicalIndex {
         }
         let mut entry = self.entry(document, first_passage_no);
         entry.add_text(fields.title, &title);
-        if let Some(doc_no) = canonical_doc_no(document) {
+        if let Some(doc_no) = document.metadata.doc_no.as_deref().map(canonical_doc_no) {
             entry.add_text(fields.doc_no, doc_no);
         }
         entry.add_bytes(fields.record, &encode_document(document, first_passage_no)?);
@@ -142,6 +142,15 @@ impl LexicalIndex {
     pub fn delete_document(&mut self, document_id: &str) {
         self.writer
             .delete_term(Term::from_field_text(self.fields.document_id, document_id));
+    }
+
+    /// Deletes every document. What is added afterwards stays; nothing is gone before a commit.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`] if the writer has died.
+    pub fn delete_all(&mut self) -> Result<(), LexicalError> {
+        self.writer.delete_all_documents()?;
+        Ok(())
     }
 
     /// Makes everything since the last commit durable, with `payload`, and gives the new state.

@@ -33,8 +33,11 @@ pub fn rank(fused: Vec<Fused>, named: &[PassageNo]) -> Vec<Candidate> {
     let mut candidates: BTreeMap<PassageNo, Contributions> = fused
         .into_iter()
         .map(|hit| {
-            let contributions =
-                Contributions { lexical: hit.lexical, vector: hit.vector, reference: 0.0 };
+            let contributions = Contributions {
+                lexical: hit.lexical,
+                vector: hit.vector,
+                reference: 0.0,
+            };
             (hit.passage, contributions)
         })
         .collect();
@@ -44,12 +47,22 @@ pub fn rank(fused: Vec<Fused>, named: &[PassageNo]) -> Vec<Candidate> {
     }
     let mut ranked: Vec<Candidate> = candidates
         .into_iter()
-        .map(|(passage, contributions)| Candidate { passage, contributions })
+        .map(|(passage, contributions)| Candidate {
+            passage,
+            contributions,
+        })
         .collect();
     let place = |candidate: &Candidate| {
-        (order.get(&candidate.passage).copied().unwrap_or(usize::MAX), candidate.passage)
+        (
+            order.get(&candidate.passage).copied().unwrap_or(usize::MAX),
+            candidate.passage,
+        )
     };
-    ranked.sort_by(|a, b| b.score().total_cmp(&a.score()).then_with(|| place(a).cmp(&place(b))));
+    ranked.sort_by(|a, b| {
+        b.score()
+            .total_cmp(&a.score())
+            .then_with(|| place(a).cmp(&place(b)))
+    });
     ranked
 }
 

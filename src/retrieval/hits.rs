@@ -27,17 +27,26 @@ pub fn collect(
     let mut hits: Vec<Hit> = Vec::new();
     let mut n_seen = 0;
     for candidate in candidates {
-        if n_seen >= request.limit + SPARE_CANDIDATES { break; }
+        if n_seen >= request.limit + SPARE_CANDIDATES {
+            break;
+        }
         if request.group == Group::Document {
-            let Some(first) = snapshot.words.first_passage_no(candidate.passage) else { continue };
+            let Some(first) = snapshot.words.first_passage_no(candidate.passage) else {
+                continue;
+            };
             if !documents.insert(first) {
                 continue;
             }
         }
-        let Some(stored) = snapshot.words.passage(candidate.passage)? else { continue };
+        let Some(stored) = snapshot.words.passage(candidate.passage)? else {
+            continue;
+        };
         n_seen += 1;
         if let Some(same) = hits.iter_mut().find(|hit| hit.text == stored.text) {
-            let other = AlsoIn { document_id: stored.document_id, title: stored.title };
+            let other = AlsoIn {
+                document_id: stored.document_id,
+                title: stored.title,
+            };
             if same.document_id != other.document_id && !same.also_in.contains(&other) {
                 same.also_in.push(other);
             }
@@ -60,7 +69,16 @@ fn hit(
         true => Some(explain(snapshot, reading, candidate)?),
         false => None,
     };
-    let StoredPassage { document_id, path, title, content_hash, metadata, passage, text, .. } = stored;
+    let StoredPassage {
+        document_id,
+        path,
+        title,
+        content_hash,
+        metadata,
+        passage,
+        text,
+        ..
+    } = stored;
     let n_chars = text.chars().count();
     Ok(Hit {
         passage_id: passage_id(&document_id, passage.ordinal),
@@ -70,7 +88,10 @@ fn hit(
         kind: metadata.kind,
         highlights: Vec::new(),
         answer: passage.answer.map(|answer| {
-            ByteSpan::new(answer.start - passage.span.start, answer.end - passage.span.start)
+            ByteSpan::new(
+                answer.start - passage.span.start,
+                answer.end - passage.span.start,
+            )
         }),
         score: candidate.score(),
         contributions: candidate.contributions,
@@ -110,7 +131,10 @@ fn explain(
         parts.vector,
         parts.reference
     );
-    for term in snapshot.words.explain(&reading.lexical, candidate.passage)? {
+    for term in snapshot
+        .words
+        .explain(&reading.lexical, candidate.passage)?
+    {
         text.push_str(&format!("{term}\n"));
     }
     Ok(text)

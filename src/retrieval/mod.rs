@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use crate::document::{Audience, ByteSpan, Kind, Validity};
 
 mod candidates;
+mod conditions;
 pub mod fusion;
 mod hits;
 mod query_vector;
@@ -206,6 +207,10 @@ pub struct AlsoIn {
 pub struct Facets {
     pub department: Vec<(String, usize)>,
     pub kind: Vec<(String, usize)>,
+    pub region: Vec<(String, usize)>,
+    pub topic_question: Vec<(String, usize)>,
+    pub topic_business: Vec<(String, usize)>,
+    pub topic_object: Vec<(String, usize)>,
 }
 
 /// A request that cannot be answered as asked.

@@ -4,7 +4,7 @@
 //! that is not served in time goes on without a vector, and says so.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::Instant;
 
 use crate::embedding::{Embedder, EmbeddingError};
@@ -54,19 +54,30 @@ impl QueryEmbedder {
     /// Whatever the system says when no thread can be started.
     pub fn start(embedder: Arc<dyn Embedder>) -> std::io::Result<Self> {
         if embedder.answers_at_once() {
-            return Ok(Self { embedder, jobs: None });
+            return Ok(Self {
+                embedder,
+                jobs: None,
+            });
         }
         let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE_LENGTH);
         let model = Arc::clone(&embedder);
-        std::thread::Builder::new().name("query-embedder".to_owned()).spawn(move || {
-            for job in queue {
-                if job.deadline.is_none_or(|deadline| Instant::now() < deadline) {
-                    // Nobody waits any more when this fails.
-                    let _ = job.reply.send(model.embed_query(&job.text));
+        std::thread::Builder::new()
+            .name("query-embedder".to_owned())
+            .spawn(move || {
+                for job in queue {
+                    if job
+                        .deadline
+                        .is_none_or(|deadline| Instant::now() < deadline)
+                    {
+                        // Nobody waits any more when this fails.
+                        let _ = job.reply.send(model.embed_query(&job.text));
+                    }
                 }
-            }
-        })?;
-        Ok(Self { embedder, jobs: Some(jobs) })
+            })?;
+        Ok(Self {
+            embedder,
+            jobs: Some(jobs),
+        })
     }
 
     /// Asks for the vector of `text`; the model begins while the caller does other work.
@@ -75,7 +86,11 @@ impl QueryEmbedder {
             return Pending::Ready(self.embedder.embed_query(text));
         };
         let (reply, receiver) = mpsc::sync_channel(1);
-        match jobs.try_send(Job { text: text.to_owned(), deadline, reply }) {
+        match jobs.try_send(Job {
+            text: text.to_owned(),
+            deadline,
+            reply,
+        }) {
             Ok(()) => Pending::Waiting(receiver),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Pending::Refused,
         }
@@ -95,9 +110,7 @@ impl Pending {
             (Self::Waiting(receiver), None) => receiver.recv().map_err(|_| NoVector::Late)?,
             (Self::Waiting(receiver), Some(deadline)) => {
                 let left = deadline.saturating_duration_since(Instant::now());
-                receiver.recv_timeout(left).map_err(
-                    |RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected| NoVector::Late,
-                )?
+                receiver.recv_timeout(left).map_err(|_| NoVector::Late)?
             }
         };
         outcome.map_err(NoVector::Failed)
@@ -122,8 +135,12 @@ mod tests {
             texts.iter().map(|text| self.embed_query(text)).collect()
         }
         fn embed_query(&self, _text: &str) -> Result<Vec<f32>, EmbeddingError> {
-            let gate = self.0.lock().map_err(|error| EmbeddingError::Run(error.to_string()))?;
-            gate.recv().map_err(|error| EmbeddingError::Run(error.to_string()))?;
+            let gate = self
+                .0
+                .lock()
+                .map_err(|error| EmbeddingError::Run(error.to_string()))?;
+            gate.recv()
+                .map_err(|error| EmbeddingError::Run(error.to_string()))?;
             Ok(vec![1.0, 0.0])
         }
     }

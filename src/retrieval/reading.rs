@@ -2,8 +2,8 @@
 
 use super::QueryReading;
 use crate::document::PassageNo;
-use crate::lexical::{LexicalError, LexicalQuery, LexicalSnapshot, canonical_title};
-use crate::text::{Analyser, Reference, normalise, references};
+use crate::lexical::{DocumentPassages, LexicalError, LexicalQuery, LexicalSnapshot};
+use crate::text::{Analyser, Reference, canonical_law_name, endings, normalise, references};
 
 /// A query, read once.
 pub struct Reading {
@@ -27,9 +27,16 @@ impl Reading {
                 words.push(term.text);
             }
         }
-        let references =
-            references(&normalised).into_iter().map(|(_, reference)| reference).collect();
-        Self { lexical: LexicalQuery::new(analyser, query), normalised, references, words }
+        let references = references(&normalised)
+            .into_iter()
+            .map(|(_, reference)| reference)
+            .collect();
+        Self {
+            lexical: LexicalQuery::new(analyser, query),
+            normalised,
+            references,
+            words,
+        }
     }
 
     /// The passages that the query names, in the order it names them, each once.
@@ -39,22 +46,20 @@ impl Reading {
     pub fn named_passages(&self, words: &LexicalSnapshot) -> Result<Vec<PassageNo>, LexicalError> {
         let mut named = Vec::new();
         for reference in &self.references {
-            match reference {
-                Reference::DocNo(canonical) => {
-                    for document in words.find_doc_no(canonical)? {
-                        named.extend(document.passage_nos());
-                    }
-                }
-                Reference::Article { law: Some(law), article, .. } => {
-                    named.extend(words.find_article(&canonical_title(law), *article)?);
-                }
+            named.extend(match reference {
+                Reference::DocNo(doc_no) => first_known(doc_no, |doc_no| {
+                    Ok(all_passages(&words.find_doc_no(doc_no)?))
+                })?,
+                Reference::Article {
+                    law: Some(law),
+                    article,
+                    ..
+                } => first_known(law, |law| words.find_article(law, *article))?,
                 Reference::Title(title) => {
-                    for document in words.find_title(&canonical_title(title))? {
-                        named.extend(document.passage_nos());
-                    }
+                    all_passages(&words.find_title(&canonical_law_name(title))?)
                 }
-                Reference::Article { law: None, .. } => {}
-            }
+                Reference::Article { law: None, .. } => Vec::new(),
+            });
         }
         let mut seen = std::collections::BTreeSet::new();
         named.retain(|passage| seen.insert(*passage));
@@ -69,4 +74,26 @@ impl Reading {
             references: self.references.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// What the longest ending of `name` that the index knows stands for: where a name begins is
+/// uncertain when it was written without 《》.
+fn first_known(
+    name: &str,
+    look_up: impl Fn(&str) -> Result<Vec<PassageNo>, LexicalError>,
+) -> Result<Vec<PassageNo>, LexicalError> {
+    for ending in endings(name) {
+        let found = look_up(ending)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn all_passages(documents: &[DocumentPassages]) -> Vec<PassageNo> {
+    documents
+        .iter()
+        .flat_map(DocumentPassages::passage_nos)
+        .collect()
 }

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::fusion::{Fused, FusionMethod};
 use super::candidates::rank;
+use super::conditions::{conditions, facets};
+use super::fusion::{Fused, FusionMethod};
 use super::hits::collect;
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
@@ -46,8 +47,16 @@ impl Retriever {
     /// # Errors
     /// Whatever the system says when the model's thread cannot be started.
     pub fn new(index: Arc<PassageIndex>, settings: RetrievalSettings) -> std::io::Result<Self> {
-        let embedder = index.embedder().cloned().map(QueryEmbedder::start).transpose()?;
-        Ok(Self { index, embedder, settings })
+        let embedder = index
+            .embedder()
+            .cloned()
+            .map(QueryEmbedder::start)
+            .transpose()?;
+        Ok(Self {
+            index,
+            embedder,
+            settings,
+        })
     }
 
     /// The index that it searches.
@@ -57,7 +66,9 @@ impl Retriever {
 
     /// The day whose rules count when a request names none.
     pub fn today(&self) -> Date {
-        Timestamp::now().to_zoned(self.settings.time_zone.clone()).date()
+        Timestamp::now()
+            .to_zoned(self.settings.time_zone.clone())
+            .date()
     }
 
     /// Answers one request from one snapshot.
@@ -70,19 +81,29 @@ impl Retriever {
         let snapshot = self.index.snapshot();
         let day = request.as_of.unwrap_or_else(|| self.today());
         let reading = Reading::of(&snapshot.analyser, &request.query);
+        let conditions = conditions(&request.filters);
         let allowed = |include_invalid| {
-            snapshot.words.filter(&request.filters, day, request.audience, include_invalid)
+            snapshot
+                .words
+                .filter(&conditions, day, request.audience, include_invalid)
         };
         let filter = allowed(request.include_invalid)?;
 
         let (fused, degraded) = self.fuse(request, &snapshot, &reading, filter.as_deref())?;
         // A rule that is asked for by its number is shown even when it is no longer in force: the
         // caller learns that it is not.
-        let visible = if request.include_invalid { filter } else { allowed(true)? };
+        let visible = if request.include_invalid {
+            filter
+        } else {
+            allowed(true)?
+        };
         let named = named(&snapshot, &reading, visible.as_deref())?;
         let candidates = rank(fused, &named);
-        let passages: Vec<_> = candidates.iter().map(|candidate| candidate.passage).collect();
-        let facets = snapshot.words.facets(&passages)?;
+        let passages: Vec<_> = candidates
+            .iter()
+            .map(|candidate| candidate.passage)
+            .collect();
+        let facets = facets(snapshot.words.facets(&passages)?);
         let hits = collect(&snapshot, &reading, request, day, &candidates)?;
         Ok(SearchResponse {
             generation: snapshot.generation,
@@ -123,7 +144,10 @@ impl Retriever {
                 Vec::new()
             }
         };
-        Ok((self.settings.fusion.fuse(&lexical, &vector, 2 * n), degraded))
+        Ok((
+            self.settings.fusion.fuse(&lexical, &vector, 2 * n),
+            degraded,
+        ))
     }
 
     fn ask(&self, snapshot: &Snapshot, request: &SearchRequest) -> Pending {
@@ -149,7 +173,10 @@ fn validate(request: &SearchRequest) -> Result<(), SearchError> {
         );
     }
     if request.limit == 0 || request.limit > MAX_LIMIT {
-        return fault("limit", format!("is {}; choose 1 to {MAX_LIMIT}", request.limit));
+        return fault(
+            "limit",
+            format!("is {}; choose 1 to {MAX_LIMIT}", request.limit),
+        );
     }
     Ok(())
 }

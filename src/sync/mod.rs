@@ -22,7 +22,9 @@ use crate::records::RecordsError;
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// The corpus folder itself cannot be read.
-    #[error("the corpus folder {path} cannot be read: {source}; name it with --corpus or [corpus] path")]
+    #[error(
+        "the corpus folder {path} cannot be read: {source}; name it with --corpus or [corpus] path"
+    )]
     Corpus {
         /// The corpus folder.
         path: PathBuf,

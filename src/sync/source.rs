@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Problem, Progress, Source, SyncError};
 use crate::corpus::walk::{FOLDER_DEFAULTS, SIDECAR_SUFFIX, walk};
-use crate::corpus::{CorpusFile, LoadContext, Outcome};
+use crate::corpus::{CorpusFile, Outcome};
 use crate::records::FileOutcome;
 
 /// The corpus as it stands.
@@ -24,9 +24,11 @@ pub struct Seen {
 ///
 /// # Errors
 /// [`SyncError::Corpus`] when the corpus folder itself cannot be read.
-pub fn look(context: &LoadContext, progress: &dyn Progress) -> Result<Seen, SyncError> {
-    let root = &context.root;
-    let walked = walk(root).map_err(|source| SyncError::Corpus { path: root.clone(), source })?;
+pub fn look(root: &Path, progress: &dyn Progress) -> Result<Seen, SyncError> {
+    let walked = walk(root).map_err(|source| SyncError::Corpus {
+        path: root.to_owned(),
+        source,
+    })?;
     let shaping: BTreeMap<String, String> = walked
         .metadata_files
         .into_par_iter()
@@ -58,7 +60,11 @@ fn problem((path, outcome): (String, Outcome)) -> Problem {
         Outcome::NoText(reason) => (FileOutcome::NoText, reason),
         Outcome::Failed(reason) => (FileOutcome::Failed, reason),
     };
-    Problem { path, outcome, reason }
+    Problem {
+        path,
+        outcome,
+        reason,
+    }
 }
 
 /// blake3 over the hashes of the file, its sidecar and the defaults of every folder above it.

@@ -1,13 +1,15 @@
 //! One build, from a look at the corpus to the receipt in the records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::source::look;
 use super::{Plan, Progress, Source, SyncError, plan};
-use crate::corpus::{CorpusFile, Finding, LoadContext, Outcome, load_file};
+use crate::corpus::load::{LoadContext, load_file};
+use crate::corpus::{CorpusFile, Finding, Limits, Outcome};
 use crate::document::Document;
 use crate::engine::{Build, PassageIndex};
 use crate::records::{DocumentRecord, FileOutcome, FileRecord, FindingRecord, Records, Update};
@@ -61,8 +63,10 @@ pub struct Updater<'a> {
     pub index: &'a PassageIndex,
     /// What was indexed before.
     pub records: &'a mut Records,
-    /// Where the corpus is and how files are read.
-    pub context: &'a LoadContext,
+    /// The corpus folder.
+    pub corpus: &'a Path,
+    /// How files are read.
+    pub limits: Limits,
     /// Told how far the work is.
     pub progress: &'a dyn Progress,
 }
@@ -78,11 +82,15 @@ impl Updater<'_> {
     /// [`SyncError`]; the generation that was serving goes on serving.
     pub fn bring_up_to_date(&mut self, full: bool) -> Result<Summary, SyncError> {
         let began = Instant::now();
-        let seen = look(self.context, self.progress)?;
+        let seen = look(self.corpus, self.progress)?;
         let recorded = self.records.generation()?;
         let serving = self.index.snapshot().generation;
         let rebuild = full || self.index.needs_rebuild() || recorded != serving;
-        let known = if rebuild { Vec::new() } else { self.records.files()? };
+        let known = if rebuild {
+            Vec::new()
+        } else {
+            self.records.files()?
+        };
 
         let mut summary = Summary {
             rebuilt: rebuild,
@@ -109,7 +117,7 @@ impl Updater<'_> {
 
     fn build(
         &mut self,
-        work: Plan<Source<CorpusFile>>,
+        work: Plan<CorpusFile>,
         rebuild: bool,
         generation: u64,
     ) -> Result<(), SyncError> {
@@ -118,17 +126,29 @@ impl Updater<'_> {
             records: self.records,
             rebuild,
             taken: BTreeSet::new(),
-            update: Update { reset: rebuild, generation, ..Update::default() },
+            update: Update {
+                reset: rebuild,
+                generation,
+                ..Update::default()
+            },
         };
         for path in &work.removed {
             step.remove_file(path)?;
         }
-        let n_bytes = work.read.iter().map(|(source, _)| source.file.n_bytes).sum();
+        let n_bytes = work
+            .read
+            .iter()
+            .map(|(source, _)| source.file.n_bytes)
+            .sum();
         self.progress.stage("读取并索引（字节）", n_bytes);
+        let context = LoadContext {
+            limits: self.limits.clone(),
+            ..LoadContext::of_corpus(self.corpus)
+        };
         for sources in work.read.chunks(FILES_PER_STEP) {
             let outcomes: Vec<Outcome> = sources
                 .par_iter()
-                .map(|(source, _)| load_file(&source.file, self.context))
+                .map(|(source, _)| load_file(&source.file, &context))
                 .collect();
             for ((source, _), outcome) in sources.iter().zip(outcomes) {
                 step.take_file(source, outcome, self.progress)?;
@@ -159,20 +179,20 @@ impl Updater<'_> {
 }
 
 /// A build under way, with what it will change in the records.
-struct Step<'a> {
-    build: Build<'a>,
-    records: &'a Records,
+struct Step<'i, 'r> {
+    build: Build<'i>,
+    records: &'r Records,
     rebuild: bool,
     /// Ids of documents put by this build.
     taken: BTreeSet<String>,
     update: Update,
 }
 
-impl Step<'_> {
+impl Step<'_, '_> {
     fn remove_file(&mut self, path: &str) -> Result<(), SyncError> {
         for document in self.records.documents_of(path)? {
             if !self.taken.contains(&document.id) {
-                self.build.delete(&document.id)?;
+                self.build.delete(&document.id);
             }
         }
         self.update.removed_files.push(path.to_owned());
@@ -188,9 +208,10 @@ impl Step<'_> {
         progress: &dyn Progress,
     ) -> Result<(), SyncError> {
         let (documents, mut findings, outcome, reason) = match outcome {
-            Outcome::Loaded { documents, findings } => {
-                (documents, findings, FileOutcome::Loaded, None)
-            }
+            Outcome::Loaded {
+                documents,
+                findings,
+            } => (documents, findings, FileOutcome::Loaded, None),
             Outcome::Skipped(reason) => (vec![], vec![], FileOutcome::Skipped, Some(reason)),
             Outcome::NoText(reason) => (vec![], vec![], FileOutcome::NoText, Some(reason)),
             Outcome::Failed(reason) => (vec![], vec![], FileOutcome::Failed, Some(reason)),
@@ -199,7 +220,10 @@ impl Step<'_> {
             BTreeMap::new()
         } else {
             let known = self.records.documents_of(&source.path)?;
-            known.into_iter().map(|document| (document.id, document.fingerprint)).collect()
+            known
+                .into_iter()
+                .map(|document| (document.id, document.fingerprint))
+                .collect()
         };
         let n_documents = documents.len().max(1) as u64;
         let mut n_bytes_left = source.file.n_bytes;
@@ -228,7 +252,7 @@ impl Step<'_> {
         progress.advance(n_bytes_left);
         for id in indexed.into_keys() {
             if !self.taken.contains(&id) {
-                self.build.delete(&id)?;
+                self.build.delete(&id);
             }
         }
         self.record(source, outcome, reason, findings);
@@ -242,7 +266,11 @@ impl Step<'_> {
         document: &mut Document,
         findings: &mut Vec<Finding>,
     ) -> Result<(), SyncError> {
-        let owner = if self.rebuild { None } else { self.records.path_of(&document.id)? };
+        let owner = if self.rebuild {
+            None
+        } else {
+            self.records.path_of(&document.id)?
+        };
         let is_foreign = owner.is_some_and(|path| {
             path != document.path && !self.update.removed_files.contains(&path)
         });
@@ -278,12 +306,14 @@ impl Step<'_> {
             outcome,
             reason,
         });
-        self.update.findings.extend(findings.into_iter().map(|finding| FindingRecord {
-            path: source.path.clone(),
-            error: finding.error,
-            code: finding.code.to_owned(),
-            message: finding.message,
-        }));
+        self.update
+            .findings
+            .extend(findings.into_iter().map(|finding| FindingRecord {
+                path: source.path.clone(),
+                error: finding.error,
+                code: finding.code.to_owned(),
+                message: finding.message,
+            }));
     }
 }
 
@@ -293,7 +323,17 @@ impl Step<'_> {
 fn fingerprint(document: &Document) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(document.text.as_bytes());
-    let Document { id, path, title, metadata, text: _, content_hash, passages } = document;
-    hasher.update(format!("{id:?}{path:?}{title:?}{metadata:?}{content_hash:?}{passages:?}").as_bytes());
+    let Document {
+        id,
+        path,
+        title,
+        metadata,
+        text: _,
+        content_hash,
+        passages,
+    } = document;
+    hasher.update(
+        format!("{id:?}{path:?}{title:?}{metadata:?}{content_hash:?}{passages:?}").as_bytes(),
+    );
     hasher.finalize().to_hex().to_string()
 }
