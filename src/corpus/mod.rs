@@ -39,6 +39,7 @@ pub mod passages;
 
 pub mod assemble;
 pub mod faq;
+pub mod load;
 
 use std::path::PathBuf;
 
