@@ -35,6 +35,7 @@ pub mod metadata;
 pub mod passages;
 
 pub mod assemble;
+pub mod check;
 pub mod faq;
 
 use std::path::PathBuf;
