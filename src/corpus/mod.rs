@@ -38,6 +38,7 @@ pub mod metadata;
 pub mod passages;
 
 pub mod assemble;
+pub mod check;
 pub mod faq;
 pub mod load;
 
