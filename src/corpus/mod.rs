@@ -40,7 +40,6 @@ pub mod passages;
 pub mod assemble;
 pub mod check;
 pub mod faq;
-pub mod load;
 
 use std::path::PathBuf;
 

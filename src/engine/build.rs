@@ -65,7 +65,7 @@ impl<'a> Build<'a> {
         let mut first_no = self.manifest.next_passage_no;
         let first_of_all = first_no;
         for document in documents {
-            self.writer.words.delete_document(&document.id);
+            self.writer.words.delete_document(&document.id)?;
             self.writer.words.add(document, first_no)?;
             let n_passages = PassageNo::try_from(document.passages.len());
             first_no = n_passages
@@ -95,8 +95,11 @@ impl<'a> Build<'a> {
     }
 
     /// Leaves a document out of the new generation; one that is not there is no error.
-    pub fn delete(&mut self, document_id: &str) {
-        self.writer.words.delete_document(document_id);
+    ///
+    /// # Errors
+    /// [`EngineError::Lexical`].
+    pub fn delete(&mut self, document_id: &str) -> Result<(), EngineError> {
+        Ok(self.writer.words.delete_document(document_id)?)
     }
 
     /// Makes the generation durable and visible.

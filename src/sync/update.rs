@@ -192,7 +192,7 @@ impl Step<'_, '_> {
     fn remove_file(&mut self, path: &str) -> Result<(), SyncError> {
         for document in self.records.documents_of(path)? {
             if !self.taken.contains(&document.id) {
-                self.build.delete(&document.id);
+                self.build.delete(&document.id)?;
             }
         }
         self.update.removed_files.push(path.to_owned());
@@ -252,7 +252,7 @@ impl Step<'_, '_> {
         progress.advance(n_bytes_left);
         for id in indexed.into_keys() {
             if !self.taken.contains(&id) {
-                self.build.delete(&id);
+                self.build.delete(&id)?;
             }
         }
         self.record(source, outcome, reason, findings);
