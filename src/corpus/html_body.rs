@@ -359,7 +359,8 @@ fn n_chars_up_to(element: ElementRef<'_>, limit: usize) -> usize {
     n_chars
 }
 
-/// The element's text on one line, if it has at most `limit` characters; scripts left out.
+/// The element's text on one line, if it has at most `limit` characters besides white space;
+/// scripts left out.
 pub fn short_text(element: ElementRef<'_>, limit: usize) -> Option<String> {
     let mut text = String::new();
     let mut left = limit;
@@ -373,7 +374,7 @@ pub fn short_text(element: ElementRef<'_>, limit: usize) -> Option<String> {
             .filter_map(ElementRef::wrap)
             .any(|above| SILENT.contains(&above.value().name()));
         if !silent {
-            left = left.checked_sub(part.trim().chars().count())?;
+            left = left.checked_sub(solid(part).chars().count())?;
             text.push_str(part);
         }
     }
