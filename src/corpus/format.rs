@@ -16,10 +16,8 @@ pub enum Format {
     Plain,
     /// HTML
     Html,
-    /// Comma- or tab-separated values
+    /// Values separated by commas or tabs
     Csv,
-    /// One JSON object per line
-    Jsonl,
     /// PDF
     Pdf,
     /// OFD, the Chinese national layout format
@@ -98,6 +96,11 @@ pub fn detect(path: &str, bytes: &[u8]) -> Result<Detected, LoadError> {
     text_content(&extension, bytes)
 }
 
+/// Whether a file is read line by line; only its extension tells, since it may be too big to look at.
+pub fn is_jsonl(path: &str) -> bool {
+    matches!(extension(path).as_str(), "jsonl" | "ndjson")
+}
+
 /// The extension in lower case; empty if there is none.
 fn extension(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -157,7 +160,6 @@ fn text_content(extension: &str, bytes: &[u8]) -> Result<Detected, LoadError> {
             Format::Plain
         }
         "csv" | "tsv" if !html => Format::Csv,
-        "jsonl" | "ndjson" => Format::Jsonl,
         "html" | "htm" | "shtml" | "xhtml" => Format::Html,
         "md" | "markdown" | "txt" | "text" | "csv" | "tsv" => Format::Html,
         "doc" | "docx" | "xls" | "xlsx" | "ppt" | "pptx" | "pdf" | "ofd" | "wps" | "et" | "dps" => {

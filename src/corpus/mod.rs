@@ -30,6 +30,8 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod read;
+
 pub mod folder_defaults;
 pub mod metadata;
 pub mod passages;
@@ -37,6 +39,7 @@ pub mod passages;
 pub mod assemble;
 pub mod check;
 pub mod faq;
+pub mod load;
 
 use std::path::PathBuf;
 
