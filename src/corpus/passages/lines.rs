@@ -6,7 +6,7 @@
 use crate::corpus::{Extract, Role};
 use crate::document::ByteSpan;
 
-use super::markers::{Marker, marker, skip_blanks};
+use super::markers::{ItemStyle, Marker, marker, skip_blanks};
 
 /// A stretch of the text without leading or trailing blanks; never empty.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +95,11 @@ fn push_soft<'t>(text: &'t str, span: ByteSpan, page: Option<u32>, lines: &mut V
             n_blanks += if c == '\t' { 2 } else { 1 };
             continue;
         }
-        if at > start && opens_line(&line[at..], previous, n_blanks) {
+        let heads =
+            |rest: &str| at - start <= MAX_HEAD_BYTES && opens_below(&line[start..at], rest);
+        if at > start
+            && (opens_line(&line[at..], previous, n_blanks) || (n_blanks > 0 && heads(&line[at..])))
+        {
             push_line(
                 text,
                 ByteSpan::new(span.start + start, span.start + at),
@@ -141,6 +145,31 @@ fn opens_line(rest: &str, previous: char, n_blanks: usize) -> bool {
         }
         _ => false,
     }
+}
+
+/// Longest heading that a sub-heading may follow on the same line, in bytes.
+const MAX_HEAD_BYTES: usize = 96;
+
+/// 三、公共措施 （一）宣传教育: a heading and the first one below it, run into one line.
+fn opens_below(head: &str, rest: &str) -> bool {
+    let is_first = matches!(
+        marker(rest),
+        Some(Marker::Item {
+            style: ItemStyle::ChineseInBrackets,
+            number: 1,
+            ..
+        })
+    );
+    is_first
+        && matches!(
+            marker(head),
+            Some(
+                Marker::Item {
+                    style: ItemStyle::Chinese,
+                    ..
+                } | Marker::Division { .. }
+            )
+        )
 }
 
 fn is_break(c: char) -> bool {
