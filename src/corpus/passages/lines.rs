@@ -39,9 +39,7 @@ pub(crate) fn lines(extract: &Extract) -> Vec<Line<'_>> {
         push_text(text, ByteSpan::new(done, start), block.page, &mut lines);
         let span = ByteSpan::new(start, end);
         match block.role {
-            Role::Heading(level) => {
-                push_line(text, span, Form::Heading(level), block.page, &mut lines)
-            }
+            Role::Heading(level) => push_heading(text, span, level, block.page, &mut lines),
             Role::TableRow { table, row } => {
                 push_line(text, span, Form::Row { table, row }, block.page, &mut lines)
             }
@@ -51,6 +49,31 @@ pub(crate) fn lines(extract: &Extract) -> Vec<Line<'_>> {
     }
     push_text(text, ByteSpan::new(done, text.len()), None, &mut lines);
     lines
+}
+
+/// 第一编　总则第一章　任务: headings of several ranks run into one are told apart.
+fn push_heading<'t>(
+    text: &'t str,
+    span: ByteSpan,
+    level: u8,
+    page: Option<u32>,
+    lines: &mut Vec<Line<'t>>,
+) {
+    let heading = span.of(text);
+    let mut start = 0;
+    let is_division = |rest: &str| matches!(marker(rest), Some(Marker::Division { .. }));
+    if heading.len() <= 3 * MAX_HEAD_BYTES && is_division(heading.trim_start_matches(is_blank)) {
+        for (at, _) in heading.match_indices('第').filter(|&(at, _)| at > 0) {
+            if is_division(&heading[at..]) && !heading[start..at].trim_matches(is_blank).is_empty()
+            {
+                let part = ByteSpan::new(span.start + start, span.start + at);
+                push_line(text, part, Form::Heading(level), page, lines);
+                start = at;
+            }
+        }
+    }
+    let rest = ByteSpan::new(span.start + start, span.end);
+    push_line(text, rest, Form::Heading(level), page, lines);
 }
 
 fn push_line<'t>(

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::lines::{Form, Line, same_but_blanks};
+use super::lines::{Form, Line, is_blank, same_but_blanks};
 use super::markers::{CLOSERS, ItemStyle, Marker, ends_clause, is_short, marker, skip_blanks};
 
 /// Lines that belong together: an article, a question with its answer, or what a heading covers.
@@ -147,7 +147,7 @@ fn contents(lines: &[Line<'_>], markers: &[Option<Marker>]) -> Range<usize> {
         .unwrap_or(start + 1);
     let first = lines
         .get(first_at)
-        .map_or("", |line| heading_words(line.text));
+        .map_or(String::new(), |line| solid(heading_words(line.text)));
     for at in start + 1..lines.len() {
         let article = matches!(
             markers[at],
@@ -158,12 +158,16 @@ fn contents(lines: &[Line<'_>], markers: &[Option<Marker>]) -> Range<usize> {
         );
         let ends = article
             || !is_short(lines[at].text, 80)
-            || (at > first_at && same_but_blanks(heading_words(lines[at].text), first));
+            || (at > first_at && !first.is_empty() && solid(lines[at].text).starts_with(&first));
         if ends {
             return start..at;
         }
     }
     0..0
+}
+
+fn solid(text: &str) -> String {
+    text.chars().filter(|&c| !is_blank(c)).collect()
 }
 
 /// A line of a contents page without its dots and page number.

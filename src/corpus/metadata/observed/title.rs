@@ -53,7 +53,7 @@ pub(super) fn title(extract: &Extract, lines: &[Line<'_>]) -> Option<String> {
             .iter()
             .filter(marked)
             .filter_map(first_line)
-            .find(|title| is_title(title))
+            .find(|title| is_title(title) && believable(&title))
     };
     let chosen = confirmed.or_else(written).cloned().or_else(heading);
     chosen
