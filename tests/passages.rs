@@ -261,7 +261,10 @@ fn contents_pages_are_no_headings() {
 fn headings_of_several_ranks_on_one_line_are_told_apart() {
     let extract = of_blocks(&[
         (Role::Paragraph, "目录"),
-        (Role::Paragraph, "第一编　总则......1"),
+        (
+            Role::Paragraph,
+            "第一编　总则............................................................1",
+        ),
         (Role::Paragraph, "第一章　任务......1"),
         (Role::Paragraph, "第二章　原则......2"),
         (Role::Heading(1), "第一编　总则第一章　任务"),

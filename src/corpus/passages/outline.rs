@@ -141,7 +141,10 @@ fn contents(lines: &[Line<'_>], markers: &[Option<Marker>]) -> Range<usize> {
     let Some(start) = lines.iter().take(200).position(is_contents) else {
         return 0..0;
     };
-    let named = |at: usize| matches!(markers[at], Some(Marker::Division { .. }));
+    let named = |at: usize| {
+        let words = heading_words(lines[at].text);
+        matches!(marker(words), Some(Marker::Division { .. }))
+    };
     let first_at = (start + 1..lines.len().min(start + 20))
         .find(|&at| named(at))
         .unwrap_or(start + 1);
