@@ -8,6 +8,7 @@ mod app;
 mod backend;
 mod documents;
 mod extract;
+mod hits;
 mod observe;
 mod offsets;
 mod operations;
