@@ -338,6 +338,17 @@ impl Overrides {
     }
 }
 
+/// The environment of this process, for [`Config::load`]. Names that are not UTF-8 are left out.
+pub fn process_environment() -> impl Iterator<Item = (String, String)> {
+    let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((
+            name.into_string().ok()?,
+            value.to_string_lossy().into_owned(),
+        ))
+    };
+    std::env::vars_os().filter_map(readable)
+}
+
 /// Lays `layers` over the defaults, later ones on top, and validates the outcome.
 fn resolve(layers: Vec<Layer>) -> Result<Config, ConfigError> {
     let mut figment = Figment::from(figment::providers::Serialized::defaults(Config::default()));
