@@ -8,6 +8,7 @@ mod app;
 mod backend;
 mod documents;
 mod extract;
+mod hits;
 mod observe;
 mod offsets;
 mod operations;
@@ -24,5 +25,5 @@ pub use backend::{
     DocumentVersion, DocumentView, Original, Status,
 };
 pub use router::{openapi, router};
-pub use search::search_reply_json;
+pub use hits::search_reply_json;
 pub use server::serve;
