@@ -6,10 +6,12 @@
 mod normalise;
 
 mod lexicon;
+mod references;
 mod segment;
 mod stop_words;
 
 pub use lexicon::{Lexicon, LexiconProblem};
 pub use normalise::{Normalised, is_han, normalise};
+pub use references::{Reference, canonical_doc_no, canonical_law_name, endings, references};
 pub use segment::{Analyser, Term};
 pub use stop_words::is_stop_word;

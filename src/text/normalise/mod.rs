@@ -21,6 +21,7 @@ use std::borrow::Cow;
 use crate::document::ByteSpan;
 use rewrite::OffsetMap;
 
+pub(super) use numbers::parse_number;
 pub use white_space::is_han;
 
 /// A text in normal form that knows where each character came from.

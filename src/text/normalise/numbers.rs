@@ -162,7 +162,7 @@ fn digit(c: char) -> Option<u32> {
 
 /// The value of a numeral up to 9999 written in full (`一千二百六十`, `一百零三`), in single digits
 /// (`一〇三`) or in Arabic digits. `None` for anything ambiguous, mixed or larger.
-pub(crate) fn parse_number(numeral: &str) -> Option<u32> {
+pub(in crate::text) fn parse_number(numeral: &str) -> Option<u32> {
     if numeral.is_empty() || numeral.chars().nth(5).is_some_and(|_| numeral.is_ascii()) {
         return None;
     }
