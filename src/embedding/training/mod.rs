@@ -6,6 +6,7 @@
 //! format but the model's; [`crate::commands::embedding`] reads the inputs.
 
 pub mod contrastive;
+pub mod input;
 pub mod kernel;
 pub mod material;
 pub mod random;
