@@ -70,7 +70,10 @@ pub fn run(subcommand: Subcommands) -> anyhow::Result<ExitCode> {
         left_out.extend(questions(path)?);
     }
     let mut reader = Reader::new(left_out);
-    console.stage("reading", (arguments.pairs.len() + arguments.texts.len()) as u64);
+    console.stage(
+        "reading",
+        (arguments.pairs.len() + arguments.texts.len()) as u64,
+    );
     for path in arguments.pairs.iter().chain(&arguments.texts) {
         reader.read(path)?;
         console.advance(1);
@@ -84,23 +87,44 @@ pub fn run(subcommand: Subcommands) -> anyhow::Result<ExitCode> {
         bail!("nothing to train on; give --pairs, --texts or --corpus");
     }
     for collection in &material.collections {
-        eprintln!("{}: {} pairs, {} texts", collection.name, collection.pairs.len(), collection.texts.len());
+        eprintln!(
+            "{}: {} pairs, {} texts",
+            collection.name,
+            collection.pairs.len(),
+            collection.texts.len()
+        );
     }
-    eprintln!("{} words, {n_left_out} records left out", material.words.len());
+    eprintln!(
+        "{} words, {n_left_out} records left out",
+        material.words.len()
+    );
 
     let mut epoch = None;
-    let bytes = training::train(&material, &options, start.as_ref().map(StaticEmbedder::model), &mut |progress| {
-        if epoch != Some(progress.epoch) {
-            epoch = Some(progress.epoch);
-            console.stage(&format!("epoch {}/{}", progress.epoch + 1, options.epochs), progress.total as u64);
-        }
-        console.advance(1);
-        if progress.done == progress.total {
-            console.finish();
-            eprintln!("epoch {}: mean loss {:.4}", progress.epoch + 1, progress.loss);
-        }
-    });
-    std::fs::write(&arguments.out, &bytes).with_context(|| format!("cannot write {}", arguments.out.display()))?;
+    let bytes = training::train(
+        &material,
+        &options,
+        start.as_ref().map(StaticEmbedder::model),
+        &mut |progress| {
+            if epoch != Some(progress.epoch) {
+                epoch = Some(progress.epoch);
+                console.stage(
+                    &format!("epoch {}/{}", progress.epoch + 1, options.epochs),
+                    progress.total as u64,
+                );
+            }
+            console.advance(1);
+            if progress.done == progress.total {
+                console.finish();
+                eprintln!(
+                    "epoch {}: mean loss {:.4}",
+                    progress.epoch + 1,
+                    progress.loss
+                );
+            }
+        },
+    );
+    std::fs::write(&arguments.out, &bytes)
+        .with_context(|| format!("cannot write {}", arguments.out.display()))?;
     println!("{}: {} bytes", arguments.out.display(), bytes.len());
     Ok(ExitCode::SUCCESS)
 }
@@ -114,22 +138,36 @@ fn start_model(init: &str) -> anyhow::Result<Option<StaticEmbedder>> {
 }
 
 fn options(arguments: &Train, start: Option<&StaticEmbedder>) -> anyhow::Result<Options> {
-    let mut options = Options { n_rows: arguments.rows, epochs: arguments.epochs, seed: arguments.seed, ..Options::default() };
+    let mut options = Options {
+        n_rows: arguments.rows,
+        epochs: arguments.epochs,
+        seed: arguments.seed,
+        ..Options::default()
+    };
     if let Some(start) = start {
         options.dimension = start.model().dimension();
         options.pooling = start.model().pooling();
     }
     if let Some(dimension) = arguments.dimension {
         if start.is_some() && dimension != options.dimension {
-            bail!("--dimension {dimension} does not fit --init, whose vectors have {}", options.dimension);
+            bail!(
+                "--dimension {dimension} does not fit --init, whose vectors have {}",
+                options.dimension
+            );
         }
         options.dimension = dimension;
     }
     if options.dimension == 0 || options.dimension % 16 != 0 || options.dimension > 4096 {
-        bail!("--dimension must be a multiple of 16, at most 4096, not {}", options.dimension);
+        bail!(
+            "--dimension must be a multiple of 16, at most 4096, not {}",
+            options.dimension
+        );
     }
     if !(1..=4_000_000).contains(&options.n_rows) {
-        bail!("--rows must be between 1 and 4000000, not {}", options.n_rows);
+        bail!(
+            "--rows must be between 1 and 4000000, not {}",
+            options.n_rows
+        );
     }
     Ok(options)
 }
@@ -140,7 +178,9 @@ fn read_corpus(reader: &mut Reader, corpus: &Path, console: &Console) -> anyhow:
     console.stage("corpus", walk.files.len() as u64);
     for file in &walk.files {
         if let Outcome::Loaded { documents, .. } = load_file(file, &context) {
-            documents.iter().for_each(|document| reader.add_document(document));
+            documents
+                .iter()
+                .for_each(|document| reader.add_document(document));
         }
         console.advance(1);
     }

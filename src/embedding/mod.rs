@@ -30,17 +30,17 @@ pub trait Embedder: Send + Sync {
     /// Length of every vector.
     fn dimension(&self) -> usize;
 
-    /// Whether [`Self::embed_query`] takes microseconds, so that nothing is gained by calling it
-    /// from another thread.
-    fn answers_at_once(&self) -> bool {
-        false
-    }
-
     /// One unit vector per text, in order. A text without a known word gives all zeros.
     fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError>;
 
     /// The unit vector of a query, with whatever instruction the model wants in front of it.
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbeddingError>;
+
+    /// Whether [`Self::embed_query`] takes microseconds, so that nothing is gained by calling it
+    /// from another thread.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
 }
 
 /// Why a text could not be embedded, or a model not be loaded.
@@ -73,7 +73,12 @@ pub struct EmbeddingSettings {
 
 impl Default for EmbeddingSettings {
     fn default() -> Self {
-        Self { model: BUILT_IN.to_owned(), onnx_runtime: None, mirror: None, cache_dir: None }
+        Self {
+            model: BUILT_IN.to_owned(),
+            onnx_runtime: None,
+            mirror: None,
+            cache_dir: None,
+        }
     }
 }
 
@@ -95,8 +100,16 @@ pub fn open(settings: &EmbeddingSettings) -> Result<Arc<dyn Embedder>, Embedding
         return Ok(Arc::new(StaticEmbedder::open(path)?));
     }
     if let Some(known) = Known::find(name) {
-        let cache = settings.cache_dir.clone().unwrap_or_else(|| PathBuf::from("models"));
-        return Ok(Arc::new(OnnxEmbedder::named(known, onnx_runtime, settings.mirror.as_deref(), &cache)?));
+        let cache = settings
+            .cache_dir
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("models"));
+        return Ok(Arc::new(OnnxEmbedder::named(
+            known,
+            onnx_runtime,
+            settings.mirror.as_deref(),
+            &cache,
+        )?));
     }
     let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
     Err(EmbeddingError::Model(format!(

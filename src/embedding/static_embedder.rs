@@ -47,7 +47,10 @@ impl StaticEmbedder {
     }
 
     fn from_bytes(bytes: Cow<'static, [u8]>) -> Result<Self, EmbeddingError> {
-        Ok(Self { model: StaticModel::read(bytes)?, analyser: Analyser::built_in() })
+        Ok(Self {
+            model: StaticModel::read(bytes)?,
+            analyser: Analyser::built_in(),
+        })
     }
 
     /// The model's rows and vocabulary.
@@ -58,9 +61,12 @@ impl StaticEmbedder {
     fn embed(&self, text: &str) -> Vec<f32> {
         let pooling = self.model.pooling();
         let mut rows = Vec::new();
-        self.analyser.for_each_plain_word(normalise(text).as_str(), |word, _| {
-            for_each_part(word, pooling.longest_part, |part| rows.extend(self.model.row(part)));
-        });
+        self.analyser
+            .for_each_plain_word(normalise(text).as_str(), |word, _| {
+                for_each_part(word, pooling.longest_part, |part| {
+                    rows.extend(self.model.row(part))
+                });
+            });
         let mut sum = vec![0f32; self.model.dimension()];
         for (row, weight) in weigh(&mut rows, pooling.repetition) {
             self.model.add_row(row, weight, &mut sum);
@@ -83,10 +89,17 @@ impl Embedder for StaticEmbedder {
     }
 
     fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        Ok(texts.par_iter().with_min_len(8).map(|text| self.embed(text)).collect())
+        Ok(texts
+            .par_iter()
+            .with_min_len(8)
+            .map(|text| self.embed(text))
+            .collect())
     }
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbeddingError> {
         Ok(self.embed(text))
+    }
+    fn answers_at_once(&self) -> bool {
+        true
     }
 }

@@ -17,16 +17,46 @@ const BGE_ZH_QUERY: &str = "为这个句子生成表示以用于检索相关文�
 
 /// In the order in which errors list them.
 pub const KNOWN: [Known; 10] = [
-    Known { name: "bge-small-zh-v1.5", model: EmbeddingModel::BGESmallZHV15 },
-    Known { name: "bge-large-zh-v1.5", model: EmbeddingModel::BGELargeZHV15 },
-    Known { name: "bge-m3", model: EmbeddingModel::BGEM3 },
-    Known { name: "multilingual-e5-small", model: EmbeddingModel::MultilingualE5Small },
-    Known { name: "multilingual-e5-base", model: EmbeddingModel::MultilingualE5Base },
-    Known { name: "multilingual-e5-large", model: EmbeddingModel::MultilingualE5Large },
-    Known { name: "paraphrase-multilingual-minilm-l12-v2", model: EmbeddingModel::ParaphraseMLMiniLML12V2 },
-    Known { name: "paraphrase-multilingual-minilm-l12-v2-q", model: EmbeddingModel::ParaphraseMLMiniLML12V2Q },
-    Known { name: "paraphrase-multilingual-mpnet-base-v2", model: EmbeddingModel::ParaphraseMLMpnetBaseV2 },
-    Known { name: "embeddinggemma-300m", model: EmbeddingModel::EmbeddingGemma300M },
+    Known {
+        name: "bge-small-zh-v1.5",
+        model: EmbeddingModel::BGESmallZHV15,
+    },
+    Known {
+        name: "bge-large-zh-v1.5",
+        model: EmbeddingModel::BGELargeZHV15,
+    },
+    Known {
+        name: "bge-m3",
+        model: EmbeddingModel::BGEM3,
+    },
+    Known {
+        name: "multilingual-e5-small",
+        model: EmbeddingModel::MultilingualE5Small,
+    },
+    Known {
+        name: "multilingual-e5-base",
+        model: EmbeddingModel::MultilingualE5Base,
+    },
+    Known {
+        name: "multilingual-e5-large",
+        model: EmbeddingModel::MultilingualE5Large,
+    },
+    Known {
+        name: "paraphrase-multilingual-minilm-l12-v2",
+        model: EmbeddingModel::ParaphraseMLMiniLML12V2,
+    },
+    Known {
+        name: "paraphrase-multilingual-minilm-l12-v2-q",
+        model: EmbeddingModel::ParaphraseMLMiniLML12V2Q,
+    },
+    Known {
+        name: "paraphrase-multilingual-mpnet-base-v2",
+        model: EmbeddingModel::ParaphraseMLMpnetBaseV2,
+    },
+    Known {
+        name: "embeddinggemma-300m",
+        model: EmbeddingModel::EmbeddingGemma300M,
+    },
 ];
 
 impl Known {
@@ -42,8 +72,9 @@ impl Known {
     /// # Errors
     /// [`EmbeddingError::Model`] if this version of fastembed does not have it.
     pub fn info(&self) -> Result<&ModelInfo<EmbeddingModel>, EmbeddingError> {
-        TextEmbedding::get_model_info(&self.model)
-            .map_err(|error| EmbeddingError::Model(format!("embedding model {}: {error}", self.name)))
+        TextEmbedding::get_model_info(&self.model).map_err(|error| {
+            EmbeddingError::Model(format!("embedding model {}: {error}", self.name))
+        })
     }
 
     /// What a model wants in front of queries and of passages, by its name in lower case.
@@ -67,7 +98,11 @@ mod tests {
     #[test]
     fn every_known_model_has_a_repository() {
         for known in &KNOWN {
-            assert!(known.info().unwrap().model_code.contains('/'), "{}", known.name);
+            assert!(
+                known.info().unwrap().model_code.contains('/'),
+                "{}",
+                known.name
+            );
             assert_eq!(Known::find(known.name).unwrap().name, known.name);
         }
         assert_eq!(Known::find(" BAAI/BGE-M3 ").unwrap().name, "bge-m3");
@@ -76,8 +111,14 @@ mod tests {
 
     #[test]
     fn instructions_follow_the_name() {
-        assert_eq!(Known::instructions_by_name("bge-small-zh-v1.5"), [BGE_ZH_QUERY, ""]);
+        assert_eq!(
+            Known::instructions_by_name("bge-small-zh-v1.5"),
+            [BGE_ZH_QUERY, ""]
+        );
         assert_eq!(Known::instructions_by_name("bge-m3"), ["", ""]);
-        assert_eq!(Known::instructions_by_name("multilingual-e5-base"), ["query: ", "passage: "]);
+        assert_eq!(
+            Known::instructions_by_name("multilingual-e5-base"),
+            ["query: ", "passage: "]
+        );
     }
 }

@@ -12,7 +12,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use fastembed::{
-    InitOptionsUserDefined, QuantizationMode, TextEmbedding, TextInitOptions, UserDefinedEmbeddingModel,
+    InitOptionsUserDefined, QuantizationMode, TextEmbedding, TextInitOptions,
+    UserDefinedEmbeddingModel,
 };
 
 pub use known::{KNOWN, Known};
@@ -54,9 +55,15 @@ impl OnnxEmbedder {
             .with_max_length(MAX_TOKENS)
             .with_show_download_progress(false);
         let model = guarded(known.name, || TextEmbedding::try_new(options))?;
-        let dynamic = TextEmbedding::get_quantization_mode(&known.model) == QuantizationMode::Dynamic;
+        let dynamic =
+            TextEmbedding::get_quantization_mode(&known.model) == QuantizationMode::Dynamic;
         let instructions = Known::instructions_by_name(known.name).map(str::to_owned);
-        Self::new(format!("fastembed-{}", known.name), model, dynamic, instructions)
+        Self::new(
+            format!("fastembed-{}", known.name),
+            model,
+            dynamic,
+            instructions,
+        )
     }
 
     /// A model in a folder: an ONNX graph and the four tokenizer files.
@@ -67,7 +74,11 @@ impl OnnxEmbedder {
         let files = LocalFiles::read(folder)?;
         runtime::load(onnx_runtime)?;
         let id = local_id(&files);
-        let quantization = if files.dynamic { QuantizationMode::Dynamic } else { QuantizationMode::None };
+        let quantization = if files.dynamic {
+            QuantizationMode::Dynamic
+        } else {
+            QuantizationMode::None
+        };
         let mut model = UserDefinedEmbeddingModel::new(files.graph, files.tokenizer)
             .with_pooling(files.pooling)
             .with_quantization(quantization);
@@ -76,7 +87,9 @@ impl OnnxEmbedder {
         }
         let options = InitOptionsUserDefined::new().with_max_length(MAX_TOKENS);
         let name = folder.display().to_string();
-        let model = guarded(&name, || TextEmbedding::try_new_from_user_defined(model, options))?;
+        let model = guarded(&name, || {
+            TextEmbedding::try_new_from_user_defined(model, options)
+        })?;
         Self::new(id, model, files.dynamic, files.instructions)
     }
 
@@ -90,10 +103,19 @@ impl OnnxEmbedder {
         // A dynamically quantised model scales its numbers by what else is in the batch. One text
         // at a time, the same text always gets the same vector.
         let batch = if dynamic { 1 } else { BATCH };
-        let mut embedder = Self { id, dimension: 0, instructions, batch, model: Mutex::new(model) };
+        let mut embedder = Self {
+            id,
+            dimension: 0,
+            instructions,
+            batch,
+            model: Mutex::new(model),
+        };
         embedder.dimension = embedder.run(&["你好"])?.first().map_or(0, Vec::len);
         if embedder.dimension == 0 {
-            return Err(EmbeddingError::Model(format!("embedding model {} gives empty vectors", embedder.id)));
+            return Err(EmbeddingError::Model(format!(
+                "embedding model {} gives empty vectors",
+                embedder.id
+            )));
         }
         Ok(embedder)
     }
@@ -106,7 +128,10 @@ impl OnnxEmbedder {
             .map_err(|error| EmbeddingError::Run(format!("{}: {error}", self.id)))?;
         let fits = |v: &Vec<f32>| self.dimension == 0 || v.len() == self.dimension;
         if vectors.len() != texts.len() || !vectors.iter().all(fits) {
-            return Err(EmbeddingError::Run(format!("{} gave vectors of another number or length", self.id)));
+            return Err(EmbeddingError::Run(format!(
+                "{} gave vectors of another number or length",
+                self.id
+            )));
         }
         Ok(vectors.into_iter().map(unit).collect())
     }
@@ -136,13 +161,19 @@ impl Embedder for OnnxEmbedder {
     }
 
     fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        let texts: Vec<String> = texts.iter().map(|text| format!("{}{text}", self.instructions[1])).collect();
+        let texts: Vec<String> = texts
+            .iter()
+            .map(|text| format!("{}{text}", self.instructions[1]))
+            .collect();
         self.run_all(&texts)
     }
 
     fn embed_query(&self, text: &str) -> Result<Vec<f32>, EmbeddingError> {
         let vectors = self.run_all(&[format!("{}{text}", self.instructions[0])])?;
-        vectors.into_iter().next().ok_or_else(|| EmbeddingError::Run(format!("{} gave no vector", self.id)))
+        vectors
+            .into_iter()
+            .next()
+            .ok_or_else(|| EmbeddingError::Run(format!("{} gave no vector", self.id)))
     }
 }
 
@@ -163,7 +194,9 @@ fn guarded(
     name: &str,
     load: impl FnOnce() -> Result<TextEmbedding, fastembed::Error>,
 ) -> Result<TextEmbedding, EmbeddingError> {
-    let failed = |why: String| EmbeddingError::Model(format!("embedding model {name} cannot be loaded: {why}"));
+    let failed = |why: String| {
+        EmbeddingError::Model(format!("embedding model {name} cannot be loaded: {why}"))
+    };
     catch_unwind(AssertUnwindSafe(load))
         .map_err(|_| failed("a library panicked".to_owned()))?
         .map_err(|error| failed(error.to_string()))
@@ -173,6 +206,8 @@ fn guarded(
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
     let usable = length.is_finite() && length > 0.0;
-    vector.iter_mut().for_each(|v| *v = if usable { *v / length } else { 0.0 });
+    vector
+        .iter_mut()
+        .for_each(|v| *v = if usable { *v / length } else { 0.0 });
     vector
 }

@@ -30,7 +30,11 @@ pub fn load(configured: Option<&Path>) -> Result<(), EmbeddingError> {
     if loaded.is_some() {
         return Ok(());
     }
-    let path = find(configured, env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).as_deref(), &usual_places())?;
+    let path = find(
+        configured,
+        env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).as_deref(),
+        &usual_places(),
+    )?;
     // A library that is no ONNX Runtime can trip assertions inside the loader.
     match catch_unwind(AssertUnwindSafe(|| ort::init_from(&path).map(drop))) {
         Ok(Ok(())) => {
@@ -43,22 +47,45 @@ pub fn load(configured: Option<&Path>) -> Result<(), EmbeddingError> {
 }
 
 /// The named library, which must exist, else the first that does among `places`.
-fn find(configured: Option<&Path>, variable: Option<&Path>, places: &[PathBuf]) -> Result<PathBuf, EmbeddingError> {
-    let named = [("embedding.onnx_runtime", configured), ("ORT_DYLIB_PATH", variable)];
+fn find(
+    configured: Option<&Path>,
+    variable: Option<&Path>,
+    places: &[PathBuf],
+) -> Result<PathBuf, EmbeddingError> {
+    let named = [
+        ("embedding.onnx_runtime", configured),
+        ("ORT_DYLIB_PATH", variable),
+    ];
     for (setting, path) in named {
-        let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else { continue };
-        let path = if path.is_dir() { path.join(library_name()) } else { path.to_owned() };
+        let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
+            continue;
+        };
+        let path = if path.is_dir() {
+            path.join(library_name())
+        } else {
+            path.to_owned()
+        };
         return path.is_file().then(|| path.clone()).ok_or_else(|| {
-            EmbeddingError::Model(format!("{setting} names {}, which does not exist; {HOW_TO_GET}", path.display()))
+            EmbeddingError::Model(format!(
+                "{setting} names {}, which does not exist; {HOW_TO_GET}",
+                path.display()
+            ))
         });
     }
-    places.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
-        let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-        EmbeddingError::Model(format!(
-            "this embedding model needs ONNX Runtime, which is in none of {}; {HOW_TO_GET}",
-            places.join(", ")
-        ))
-    })
+    places
+        .iter()
+        .find(|path| path.is_file())
+        .cloned()
+        .ok_or_else(|| {
+            let places: Vec<String> = places
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            EmbeddingError::Model(format!(
+                "this embedding model needs ONNX Runtime, which is in none of {}; {HOW_TO_GET}",
+                places.join(", ")
+            ))
+        })
 }
 
 const HOW_TO_GET: &str = "take libonnxruntime.so 1.24 or later from \
@@ -67,12 +94,19 @@ const HOW_TO_GET: &str = "take libonnxruntime.so 1.24 or later from \
     embedding.onnx_runtime or ORT_DYLIB_PATH; or use embedding.model = \"built-in\", which needs nothing";
 
 fn unusable(path: &Path, why: &str) -> EmbeddingError {
-    EmbeddingError::Model(format!("ONNX Runtime at {} cannot be used: {why}; {HOW_TO_GET}", path.display()))
+    EmbeddingError::Model(format!(
+        "ONNX Runtime at {} cannot be used: {why}; {HOW_TO_GET}",
+        path.display()
+    ))
 }
 
 fn usual_places() -> Vec<PathBuf> {
-    let beside = env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
-    let folders = beside.into_iter().chain(USUAL_FOLDERS.iter().map(PathBuf::from));
+    let beside = env::current_exe()
+        .ok()
+        .and_then(|program| program.parent().map(Path::to_owned));
+    let folders = beside
+        .into_iter()
+        .chain(USUAL_FOLDERS.iter().map(PathBuf::from));
     folders.map(|folder| folder.join(library_name())).collect()
 }
 
@@ -98,16 +132,32 @@ mod tests {
         fs::write(&here, "").unwrap();
         let found = |configured, variable, places: &[PathBuf]| find(configured, variable, places);
         assert_eq!(found(Some(&here), Some(&there), &[]).unwrap(), here);
-        assert_eq!(found(None, None, &[there.clone(), here.clone()]).unwrap(), here);
-        assert_eq!(found(None, Some(Path::new("")), &[here.clone()]).unwrap(), here);
+        assert_eq!(
+            found(None, None, &[there.clone(), here.clone()]).unwrap(),
+            here
+        );
+        assert_eq!(
+            found(None, Some(Path::new("")), &[here.clone()]).unwrap(),
+            here
+        );
         let error = found(None, Some(&there), &[here]).unwrap_err().to_string();
-        assert!(error.contains("ORT_DYLIB_PATH") && error.contains("b.so"), "{error}");
+        assert!(
+            error.contains("ORT_DYLIB_PATH") && error.contains("b.so"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_missing_library_is_an_error_that_says_what_to_place_where() {
-        let error = find(None, None, &[PathBuf::from("/nowhere/libonnxruntime.so")]).unwrap_err().to_string();
-        for hint in ["/nowhere/libonnxruntime.so", "embedding.onnx_runtime", "releases", "built-in"] {
+        let error = find(None, None, &[PathBuf::from("/nowhere/libonnxruntime.so")])
+            .unwrap_err()
+            .to_string();
+        for hint in [
+            "/nowhere/libonnxruntime.so",
+            "embedding.onnx_runtime",
+            "releases",
+            "built-in",
+        ] {
             assert!(error.contains(hint), "{hint} in {error}");
         }
     }
@@ -116,6 +166,9 @@ mod tests {
     fn a_folder_stands_for_the_library_in_it() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(library_name()), "").unwrap();
-        assert_eq!(find(Some(folder.path()), None, &[]).unwrap(), folder.path().join(library_name()));
+        assert_eq!(
+            find(Some(folder.path()), None, &[]).unwrap(),
+            folder.path().join(library_name())
+        );
     }
 }

@@ -85,25 +85,49 @@ impl Reader {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name.split('.').next().unwrap_or_default().to_owned();
         for_each_line(path, |number, line| {
-            let wrong = |why: String| InputError::Line { path: path.to_owned(), line: number, why };
-            let record: Record = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
-            self.add_record(record, &name).map_err(|why| wrong(why.to_owned()))
+            let wrong = |why: String| InputError::Line {
+                path: path.to_owned(),
+                line: number,
+                why,
+            };
+            let record: Record =
+                serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            self.add_record(record, &name)
+                .map_err(|why| wrong(why.to_owned()))
         })
     }
 
     fn add_record(&mut self, record: Record, name: &str) -> Result<(), &'static str> {
         let kind = record.kind.unwrap_or_else(|| name.to_owned());
         if let (Some(query), Some(passage)) = (record.q, record.p) {
-            self.add(Piece::Pair { kind, query, passage });
+            self.add(Piece::Pair {
+                kind,
+                query,
+                passage,
+            });
             return Ok(());
         }
-        let body = record.text.or(record.body).ok_or("neither a pair nor a text")?;
+        let body = record
+            .text
+            .or(record.body)
+            .ok_or("neither a pair nor a text")?;
         let title = record.title.unwrap_or_default();
-        if let Some(reply) = record.reply.filter(|reply| !reply.is_empty() && !self.is_left_out(&title)) {
+        if let Some(reply) = record
+            .reply
+            .filter(|reply| !reply.is_empty() && !self.is_left_out(&title))
+        {
             let query = format!("{title}\n{body}");
-            self.add(Piece::Pair { kind: format!("{name} reply"), query, passage: reply });
+            self.add(Piece::Pair {
+                kind: format!("{name} reply"),
+                query,
+                passage: reply,
+            });
         }
-        self.add(Piece::Text { kind: name.to_owned(), title, body });
+        self.add(Piece::Text {
+            kind: name.to_owned(),
+            title,
+            body,
+        });
         Ok(())
     }
 
@@ -112,15 +136,27 @@ impl Reader {
     pub fn add_document(&mut self, document: &Document) {
         for passage in &document.passages {
             let text = document.passage_text(passage);
-            let answer = passage.answer.map_or(text, |answer| answer.of(&document.text));
+            let answer = passage
+                .answer
+                .map_or(text, |answer| answer.of(&document.text));
             for question in &passage.questions {
                 let (query, passage) = (question.clone(), answer.to_owned());
-                self.add(Piece::Pair { kind: "corpus questions".to_owned(), query, passage });
+                self.add(Piece::Pair {
+                    kind: "corpus questions".to_owned(),
+                    query,
+                    passage,
+                });
             }
             if passage.questions.is_empty() {
-                let title = [document.title.as_str()].into_iter().chain(passage.heading.iter().map(String::as_str));
+                let title = [document.title.as_str()]
+                    .into_iter()
+                    .chain(passage.heading.iter().map(String::as_str));
                 let title = title.collect::<Vec<_>>().join(" ");
-                self.add(Piece::Text { kind: "corpus".to_owned(), title, body: text.to_owned() });
+                self.add(Piece::Text {
+                    kind: "corpus".to_owned(),
+                    title,
+                    body: text.to_owned(),
+                });
             }
         }
     }
@@ -150,7 +186,9 @@ impl Reader {
         let analyser = &self.analyser;
         let split = |text: &str| {
             let mut words = Vec::new();
-            analyser.for_each_plain_word(normalise(text).as_str(), |word, _| words.push(word.to_owned()));
+            analyser.for_each_plain_word(normalise(text).as_str(), |word, _| {
+                words.push(word.to_owned())
+            });
             words
         };
         self.material.add(&std::mem::take(&mut self.pieces), &split);
@@ -170,10 +208,20 @@ impl Reader {
 pub fn questions(path: &Path) -> Result<Vec<String>, InputError> {
     let mut questions = Vec::new();
     for_each_line(path, |line, record| {
-        let wrong = |why: String| InputError::Line { path: path.to_owned(), line, why };
-        let record: Record = serde_json::from_str(record).map_err(|error| wrong(error.to_string()))?;
+        let wrong = |why: String| InputError::Line {
+            path: path.to_owned(),
+            line,
+            why,
+        };
+        let record: Record =
+            serde_json::from_str(record).map_err(|error| wrong(error.to_string()))?;
         let question = record.text.or(record.q).or(record.title);
-        questions.push(question.ok_or_else(|| wrong("no question".to_owned()))?.trim().to_owned());
+        questions.push(
+            question
+                .ok_or_else(|| wrong("no question".to_owned()))?
+                .trim()
+                .to_owned(),
+        );
         Ok(())
     })?;
     Ok(questions)
@@ -184,10 +232,19 @@ fn for_each_line(
     path: &Path,
     mut visit: impl FnMut(usize, &str) -> Result<(), InputError>,
 ) -> Result<(), InputError> {
-    let failed = |source: io::Error| InputError::Read { path: path.to_owned(), source };
+    let failed = |source: io::Error| InputError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(failed)?;
-    let zipped = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-    let reader: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let zipped = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    let reader: Box<dyn Read> = if zipped {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
     for (number, line) in BufReader::new(reader).lines().enumerate() {
         let line = line.map_err(failed)?;
         if !line.trim().is_empty() {

@@ -110,11 +110,8 @@ pub fn train(
         let sampling = Sampling {
             batch: options.batch,
             words_per_cloze: options.words_per_cloze,
-<<<<<<< HEAD
             titles: options.titles,
             neighbours: options.neighbours,
-=======
->>>>>>> engine
         };
         let batches = sampling::batches(material, sampling, seeds.next());
         let (mut sum, total) = (0.0, batches.len());

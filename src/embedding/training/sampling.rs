@@ -46,7 +46,6 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
     let mut random = Random::new(seed);
     let mut batches = Vec::new();
     for (collection, part) in material.collections.iter().enumerate() {
-<<<<<<< HEAD
         let kinds = [
             pairs(material, part),
             clozes(part, sampling, random.next()),
@@ -56,14 +55,6 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
             let mut runs: Vec<&[Example]> = examples.chunks(sampling.neighbours.max(1)).collect();
             random.shuffle(&mut runs);
             let mut examples = runs.concat();
-=======
-        for mut examples in [
-            pairs(part),
-            clozes(part, sampling, random.next()),
-            titles(part, random.next()),
-        ] {
-            random.shuffle(&mut examples);
->>>>>>> engine
             while examples.len() >= SMALLEST_BATCH {
                 let rest = examples.split_off(sampling.batch.min(examples.len()));
                 batches.push(Batch {
@@ -89,7 +80,9 @@ fn pairs(material: &Material, collection: &Collection) -> Vec<Example> {
 
 /// FNV-1a over numbers: equal passages have one origin.
 fn hash(words: &[u32]) -> u64 {
-    words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &word| (hash ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3))
+    words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &word| {
+        (hash ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn clozes(collection: &Collection, sampling: Sampling, seed: u64) -> Vec<Example> {
@@ -142,17 +135,12 @@ fn cloze(text: &Text, index: usize, random: &mut Random) -> Option<Example> {
 }
 
 /// The title → a window of its text.
-<<<<<<< HEAD
 fn titles(collection: &Collection, share: f32, seed: u64) -> Vec<Example> {
-    let titled = collection.texts.iter().enumerate().filter(|(_, text)| !text.title.is_empty());
-=======
-fn titles(collection: &Collection, seed: u64) -> Vec<Example> {
     let titled = collection
         .texts
         .iter()
         .enumerate()
         .filter(|(_, text)| !text.title.is_empty());
->>>>>>> engine
     titled
         .filter_map(|(index, text)| {
             let mut random = Random::for_item(seed, index as u64);
