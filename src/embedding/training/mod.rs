@@ -6,6 +6,7 @@
 //! format but the model's; [`crate::commands::embedding`] reads the inputs.
 
 pub mod contrastive;
+pub mod input;
 pub mod kernel;
 pub mod material;
 pub mod random;
@@ -43,6 +44,10 @@ pub struct Options {
     pub scale: f32,
     /// Words of plain text that give one example an epoch.
     pub words_per_cloze: usize,
+    /// Share of the titled texts whose title is a query in an epoch.
+    pub titles: f32,
+    /// Examples next to each other in the material that stay together in a batch.
+    pub neighbours: usize,
     /// Share of a query's words left out at random.
     pub dropout: f32,
     /// Initial length of a row of a token with frequency f: `(a / (a + f))`, `a` being this.
@@ -66,6 +71,8 @@ impl Default for Options {
             rate: 0.05,
             scale: 20.0,
             words_per_cloze: 150,
+            titles: 0.3,
+            neighbours: 1,
             dropout: 0.1,
             rarity: 1e-3,
             half: true,
@@ -103,6 +110,8 @@ pub fn train(
         let sampling = Sampling {
             batch: options.batch,
             words_per_cloze: options.words_per_cloze,
+            titles: options.titles,
+            neighbours: options.neighbours,
         };
         let batches = sampling::batches(material, sampling, seeds.next());
         let (mut sum, total) = (0.0, batches.len());

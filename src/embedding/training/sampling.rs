@@ -31,6 +31,11 @@ pub struct Sampling {
     pub batch: usize,
     /// Words of a text that give one example an epoch.
     pub words_per_cloze: usize,
+    /// Share of the titled texts whose title is a query in an epoch.
+    pub titles: f32,
+    /// So many examples that stand next to each other in the material stay together in a batch:
+    /// each other's hardest wrong answers.
+    pub neighbours: usize,
 }
 
 /// Smallest batch worth training on: with few wrong answers the task is too easy.
@@ -41,12 +46,15 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
     let mut random = Random::new(seed);
     let mut batches = Vec::new();
     for (collection, part) in material.collections.iter().enumerate() {
-        for mut examples in [
-            pairs(part),
+        let kinds = [
+            pairs(material, part),
             clozes(part, sampling, random.next()),
-            titles(part, random.next()),
-        ] {
-            random.shuffle(&mut examples);
+            titles(part, sampling.titles, random.next()),
+        ];
+        for examples in kinds {
+            let mut runs: Vec<&[Example]> = examples.chunks(sampling.neighbours.max(1)).collect();
+            random.shuffle(&mut runs);
+            let mut examples = runs.concat();
             while examples.len() >= SMALLEST_BATCH {
                 let rest = examples.split_off(sampling.batch.min(examples.len()));
                 batches.push(Batch {
@@ -61,13 +69,20 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
     batches
 }
 
-fn pairs(collection: &Collection) -> Vec<Example> {
+fn pairs(material: &Material, collection: &Collection) -> Vec<Example> {
     let example = |pair: &super::material::Pair| Example {
         query: [pair.query.clone(), 0..0],
         passage: [pair.passage.clone(), 0..0, 0..0],
-        origin: u64::from(pair.passage.start),
+        origin: hash(&material.words[pair.passage.start as usize..pair.passage.end as usize]),
     };
     collection.pairs.iter().map(example).collect()
+}
+
+/// FNV-1a over numbers: equal passages have one origin.
+fn hash(words: &[u32]) -> u64 {
+    words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &word| {
+        (hash ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn clozes(collection: &Collection, sampling: Sampling, seed: u64) -> Vec<Example> {
@@ -120,15 +135,18 @@ fn cloze(text: &Text, index: usize, random: &mut Random) -> Option<Example> {
 }
 
 /// The title → a window of its text.
-fn titles(collection: &Collection, seed: u64) -> Vec<Example> {
+fn titles(collection: &Collection, share: f32, seed: u64) -> Vec<Example> {
     let titled = collection
         .texts
         .iter()
         .enumerate()
         .filter(|(_, text)| !text.title.is_empty());
     titled
-        .map(|(index, text)| {
+        .filter_map(|(index, text)| {
             let mut random = Random::for_item(seed, index as u64);
+            if random.unit() >= share {
+                return None;
+            }
             let first = random.below(text.clauses.len());
             let n_words = 60 + random.below(240) as u32;
             let start = text.clauses[first].start;
@@ -136,11 +154,11 @@ fn titles(collection: &Collection, seed: u64) -> Vec<Example> {
                 end - text.clauses[0].start >= n_words + (start - text.clauses[0].start)
             });
             let end = end.unwrap_or(text.clauses[text.clauses.len() - 1].end);
-            Example {
+            Some(Example {
                 query: [text.title.clone(), 0..0],
                 passage: [start..end, 0..0, 0..0],
                 origin: index as u64,
-            }
+            })
         })
         .collect()
 }
