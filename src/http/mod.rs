@@ -24,6 +24,6 @@ pub use backend::{
     Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
     DocumentVersion, DocumentView, Original, Status,
 };
-pub use router::{openapi, router};
 pub use hits::search_reply_json;
+pub use router::{openapi, router};
 pub use server::serve;
