@@ -338,6 +338,26 @@ fn questions_on_one_line_and_under_categories() {
 }
 
 #[test]
+fn answers_behind_their_questions() {
+    let text = "离职很久了还能申请吗？ 可以，没有时限。\n要交多少钱？　不收费。\n他说“怎么办？”之后就走了。";
+    let passages = cut_plain(text);
+    let shown: Vec<_> = passages
+        .iter()
+        .map(|p| (p.questions.join("|"), p.answer.unwrap().of(text)))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("离职很久了还能申请吗？".to_owned(), "可以，没有时限。"),
+            (
+                "要交多少钱？".to_owned(),
+                "不收费。\n他说“怎么办？”之后就走了。"
+            ),
+        ]
+    );
+}
+
+#[test]
 fn numbered_headings_give_a_path_and_lists_do_not() {
     let body =
         "符合条件的居民可以向户籍所在地的街道办事处提出申请，由街道办事处初审后报区民政局审批。"

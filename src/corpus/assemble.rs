@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::document::Document;
+use crate::document::{Document, Passage};
 
 use super::jsonl::Entry;
 use super::metadata::Layer;
@@ -54,7 +54,8 @@ pub fn from_extract(source: &Source<'_>, extract: Extract) -> (Document, Vec<Fin
     }
     layer.overlay(source.sidecar_layer(&mut findings));
     let (id, title, metadata) = layer.into_parts(source.path);
-    let passages = cut(&extract, &title, &source.cut);
+    let mut passages = cut(&extract, &title, &source.cut);
+    add_wordings(&mut passages, &metadata.similar_questions);
     let document = Document {
         id,
         path: source.path.to_owned(),
@@ -112,14 +113,7 @@ pub fn from_entry(
         ..Extract::default()
     };
     let mut passages = cut(&extract, &entry.title, &source.cut);
-    for passage in passages
-        .iter_mut()
-        .filter(|_| !metadata.similar_questions.is_empty())
-    {
-        passage
-            .questions
-            .extend(metadata.similar_questions.iter().cloned());
-    }
+    add_wordings(&mut passages, &metadata.similar_questions);
     let document = Document {
         id,
         path: source.path.to_owned(),
@@ -130,6 +124,22 @@ pub fn from_entry(
         passages,
     };
     (document, findings)
+}
+
+/// Adds other wordings of a document's question to the passages that answer it: the one that has
+/// a question of its own if it is the only one, else the first.
+fn add_wordings(passages: &mut [Passage], wordings: &[String]) {
+    let asking = passages.iter().filter(|p| !p.questions.is_empty()).count();
+    let only = passages
+        .iter()
+        .position(|p| asking == 1 && !p.questions.is_empty());
+    if let Some(passage) = passages.get_mut(only.unwrap_or(0)) {
+        let new = wordings
+            .iter()
+            .filter(|wording| !passage.questions.contains(wording));
+        let new: Vec<String> = new.cloned().collect();
+        passage.questions.extend(new);
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! An article of a regulation, a question with its answer, what a heading covers, rows of a
 //! table: each is a passage, or several where it is long. Lines come from [`lines`], their marks
-//! from [`markers`], what stands under what from [`outline`], and the division of long sections
-//! from [`windows`]. Knows nothing of formats, metadata or terms.
+//! from [`markers`], what a line turns out to be from [`shapes`], what stands under what from
+//! [`outline`], and the division of long sections from [`windows`]. Knows nothing of formats, metadata or terms.
 
 use std::ops::Range;
 
@@ -16,7 +16,12 @@ use self::outline::Section;
 pub(crate) mod lines;
 pub(crate) mod markers;
 pub(crate) mod numerals;
+
+mod contents;
+mod lists;
 mod outline;
+mod questions;
+mod shapes;
 mod windows;
 
 /// How long passages get. All lengths in characters.
@@ -130,7 +135,8 @@ fn whole(
     let named = sections
         .iter()
         .filter(|s| s.article.is_some() || !s.questions.is_empty());
-    if sections.len() < 2 || named.clone().count() > 1 {
+    let one_page = lines.windows(2).all(|pair| pair[0].page == pair[1].page);
+    if sections.len() < 2 || named.clone().count() > 1 || !one_page {
         return None;
     }
     let n_chars = n_chars(text, lines, options.target_chars);

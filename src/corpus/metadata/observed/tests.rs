@@ -68,7 +68,7 @@ fn orders_and_laws() {
     assert_eq!(fields.issuer.as_deref(), Some("云溪市人民政府"));
     assert_eq!(fields.effective_from, Some(date(2021, 5, 1)));
     assert_eq!(fields.kind, Some(crate::document::Kind::Regulation));
-    let fields = read("登记管理条例\n（2021年7月27日云溪省人民政府令第746号公布）\n第一条 为了规范。\n第二条 乙。\n第三条 本条例自二〇二二年三月一日起施行。").fields;
+    let fields = read("登记管理条例\n（2021年7月27日云溪省人民政府令第746号公布，自2022年3月1日起施行）\n第一条 为了规范。\n第二条 乙。\n第三条 本条例自二〇二二年三月一日起施行。").fields;
     assert_eq!(fields.doc_no.as_deref(), Some("云溪省人民政府令第746号"));
     assert_eq!(fields.published_at, Some(date(2021, 7, 27)));
     assert_eq!(fields.effective_from, Some(date(2022, 3, 1)));

@@ -109,29 +109,44 @@ fn prefix(text: &str, n_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(n_bytes)]
 }
 
-/// The day in the bracket under a title: （2021年7月27日…公布）, the last one if it was amended.
+/// The day in the bracket under a title: （2021年7月27日…公布，自2022年3月1日起施行）, the last one
+/// if the rule was amended.
 pub(super) fn enacted(head: &[Line<'_>]) -> Option<Date> {
-    let opens = |line: &&Line<'_>| {
-        line.text.starts_with(['（', '('])
-            && read_date(&line.text[line.text.chars().next().map_or(0, char::len_utf8)..]).is_some()
-    };
-    let line = head.iter().take(20).find(opens)?;
-    let says = ["公布", "通过", "发布", "修订", "修正"]
+    let inner = |line: &Line<'_>| line.text.strip_prefix(['（', '(']).map(str::to_owned);
+    let bracket = head
         .iter()
-        .any(|word| line.text.contains(word));
-    let dates = line
-        .text
-        .char_indices()
-        .filter(|&(at, c)| c.is_numeric() && !line.text[..at].ends_with(char::is_numeric));
-    if says {
-        let dates: Vec<Date> = dates
-            .filter_map(|(at, _)| read_date(&line.text[at..]))
-            .map(|(date, _)| date)
-            .collect();
-        dates.last().copied()
-    } else {
-        None
+        .take(20)
+        .filter_map(inner)
+        .find(|text| read_date(text).is_some())?;
+    let days = days_in(&bracket);
+    let ends = days
+        .iter()
+        .skip(1)
+        .map(|&(start, _, _)| start)
+        .chain([bracket.len()]);
+    let enacting = days.iter().zip(ends).filter(|((_, _, after), end)| {
+        let said = &bracket[*after..*end];
+        ["公布", "通过", "发布", "修订", "修正", "批准"]
+            .iter()
+            .any(|word| said.contains(word))
+    });
+    enacting.map(|((_, day, _), _)| *day).last()
+}
+
+/// Where each date in `text` begins, the date, and where it ends.
+fn days_in(text: &str) -> Vec<(usize, Date, usize)> {
+    let mut days = Vec::new();
+    let mut from = 0;
+    for (at, c) in text.char_indices() {
+        if at >= from
+            && c.is_numeric()
+            && let Some((day, n_bytes)) = read_date(&text[at..])
+        {
+            days.push((at, day, at + n_bytes));
+            from = at + n_bytes;
+        }
     }
+    days
 }
 
 /// Words that end other rules. They count outside 《》 only.
