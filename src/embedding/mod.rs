@@ -3,6 +3,12 @@
 //! [`Embedder`] has two implementations: the built-in static model, compiled into the binary, and
 //! any model that fastembed runs. Knows nothing of passages, indexes or caches on disk but its own.
 
+pub mod cache;
+pub mod features;
+pub mod quantised;
+pub mod static_model;
+pub mod training;
+
 /// Turns text into unit vectors of one fixed dimension.
 ///
 /// The same text gives the same vector for the same [`Embedder::id`].
