@@ -52,13 +52,13 @@ impl ExtractBuilder {
         }
     }
 
-    /// Adds a property, unless its value is blank.
+    /// Adds a property, unless its value is blank or the same is there already.
     pub fn property(&mut self, key: &str, value: &str) {
         let (key, value) = (key.trim(), value.trim());
-        if !key.is_empty() && !value.is_empty() {
-            self.extract
-                .properties
-                .push((key.to_owned(), value.to_owned()));
+        let properties = &mut self.extract.properties;
+        let is_known = properties.iter().any(|(k, v)| k == key && v == value);
+        if !key.is_empty() && !value.is_empty() && !is_known {
+            properties.push((key.to_owned(), value.to_owned()));
         }
     }
 

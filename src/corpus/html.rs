@@ -136,13 +136,23 @@ fn is_technical(key: &str) -> bool {
 
 /// A page title without the site's name, which stands last.
 fn without_site_name(title: &str) -> &str {
-    let title = title.trim();
-    let cut = ["_", " - ", "-_", " | ", "|", "--"]
-        .iter()
-        .filter_map(|separator| title.find(separator))
-        .filter(|&at| at > 0)
-        .min();
-    cut.map_or(title, |at| title[..at].trim())
+    let mut title = title.trim();
+    while let Some((at, separator)) = title
+        .char_indices()
+        .rev()
+        .find(|(_, c)| matches!(c, '_' | '-' | '|' | '–' | '—'))
+    {
+        let last = title[at + separator.len_utf8()..].trim();
+        let is_site = separator == '_'
+            || ["网", "网站", "门户", "政府", "局", "委", "委员会", "平台"]
+                .iter()
+                .any(|end| last.ends_with(end));
+        if !(is_site || last.is_empty()) || title[..at].trim().is_empty() {
+            break;
+        }
+        title = title[..at].trim();
+    }
+    title
 }
 
 /// `文号：云府〔2024〕1号` and the like, directly in one element.
@@ -262,7 +272,10 @@ mod tests {
             without_site_name("临时救助办法_云溪市民政局"),
             "临时救助办法"
         );
-        assert_eq!(without_site_name("临时救助办法 - 云溪市"), "临时救助办法");
+        assert_eq!(
+            without_site_name("临时救助办法 - 云溪市人民政府"),
+            "临时救助办法"
+        );
         assert_eq!(without_site_name("2025-2026学年招生"), "2025-2026学年招生");
     }
 }

@@ -84,21 +84,29 @@ pub fn opens_paragraph(line: &str) -> bool {
         return true;
     }
     let line = line.trim_start();
+    line.starts_with(['●', '■', '◆', '▲', '•', '·', '-', '*', '【']) || opens_numbered(line)
+}
+
+/// Whether a text begins with the number of a paragraph: 一、 （一） 1. 第一条 ①
+pub fn opens_numbered(line: &str) -> bool {
     let mut chars = line.chars();
     match chars.next() {
-        Some('（' | '(' | '【' | '●' | '■' | '◆' | '▲' | '•' | '·' | '①'..='⑳' | '-' | '*') => {
-            true
+        Some('①'..='⑳') => true,
+        Some('（' | '(') => {
+            let rest: String = chars.take(5).collect();
+            rest.find(['）', ')'])
+                .is_some_and(|at| at > 0 && rest[..at].chars().all(is_numeral))
         }
         Some('第') => {
             let rest: String = chars.take(10).collect();
             rest.find(['条', '章', '节', '款', '编'])
-                .is_some_and(|at| rest[..at].chars().all(is_numeral))
+                .is_some_and(|at| at > 0 && rest[..at].chars().all(is_numeral))
         }
         Some(c) if is_numeral(c) => {
-            matches!(
-                chars.find(|&c| !is_numeral(c)),
-                Some('、' | '.' | '．' | '）' | ')')
-            )
+            let mark = chars.find(|&c| !is_numeral(c));
+            // 3.5 is a number, not the third paragraph.
+            let is_decimal = mark == Some('.') && chars.next().is_some_and(|c| c.is_ascii_digit());
+            matches!(mark, Some('、' | '.' | '．' | '）' | ')')) && !is_decimal
         }
         _ => false,
     }
@@ -148,7 +156,8 @@ mod tests {
         ] {
             assert!(opens_paragraph(line), "{line}");
         }
-        for line in ["年满60周岁", "第一时间到场", "申请人"] {
+        for line in ["年满60周岁", "第一时间到场", "申请人", "3.5倍", "（试行）"]
+        {
             assert!(!opens_paragraph(line), "{line}");
         }
     }

@@ -30,6 +30,7 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod load;
 pub mod read;
 
 pub mod folder_defaults;
@@ -37,6 +38,7 @@ pub mod metadata;
 pub mod passages;
 
 pub mod assemble;
+pub mod check;
 pub mod faq;
 
 use std::path::PathBuf;

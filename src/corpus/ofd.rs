@@ -12,7 +12,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::ofd_lines::{self, Fragment};
-use super::{Extract, ExtractBuilder, Limits, LoadError, Role, decode, office};
+use super::{Extract, ExtractBuilder, Finding, Limits, LoadError, Role, decode, office};
 
 /// Reads an OFD file.
 ///
@@ -41,6 +41,9 @@ pub fn load(bytes: &[u8], limits: &Limits) -> Result<Extract, LoadError> {
             }
         }
     }
+    if let Some(finding) = missing_pictures(&mut container) {
+        builder.finding(finding);
+    }
     finish(builder, page_number, n_failed, &root)
 }
 
@@ -61,7 +64,7 @@ fn finish(
         )));
     }
     if n_failed > 0 {
-        builder.finding(super::Finding {
+        builder.finding(Finding {
             error: true,
             code: "damaged_pages",
             message: format!("OFD 共 {n_pages} 页，其中 {n_failed} 页损坏，内容缺失，请重新导出"),
@@ -80,6 +83,45 @@ fn finish(
         }
     }
     Ok(builder.finish())
+}
+
+/// A note if pictures that the file refers to are not in it: whoever made it lost a part.
+fn missing_pictures(container: &mut Container<'_>) -> Option<Finding> {
+    let resources: Vec<String> = container
+        .entries
+        .keys()
+        .filter(|path| path.ends_with(".xml") && path.contains("res"))
+        .cloned()
+        .collect();
+    let mut missing = Vec::new();
+    for path in resources {
+        let Ok(xml) = container.xml(&path) else {
+            continue;
+        };
+        let mut folder = path
+            .rsplit_once('/')
+            .map_or("", |(folder, _)| folder)
+            .to_owned();
+        each_element(&xml, |element, text| match element.local_name().as_ref() {
+            "Res" => folder = joined(&folder, &attribute(element, "BaseLoc").unwrap_or_default()),
+            "MediaFile"
+                if !container
+                    .entries
+                    .contains_key(&key(&joined(&folder, text.trim()))) =>
+            {
+                missing.push(text.trim().to_owned());
+            }
+            _ => {}
+        });
+    }
+    (!missing.is_empty()).then(|| Finding {
+        error: false,
+        code: "damaged_container",
+        message: format!(
+            "OFD 不完整：缺少所引用的图片 {}；文字已读取，请核对原件",
+            missing.join("、")
+        ),
+    })
 }
 
 /// The text of a page: what its templates show, then its own.

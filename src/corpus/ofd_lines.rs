@@ -164,6 +164,8 @@ struct Line {
     x1: f64,
     y: f64,
     size: f64,
+    /// Pieces stand apart: a row of a form, not a line of running text.
+    spaced: bool,
 }
 
 /// The paragraphs of a page, from top to bottom.
@@ -204,10 +206,15 @@ fn line(mut row: Vec<Fragment>) -> Line {
         x1: first.x1,
         y: first.y,
         size: first.size,
+        spaced: false,
     };
     for piece in pieces {
-        if piece.x0 - line.x1 > piece.size {
+        let gap = piece.x0 - line.x1;
+        let latin = line.text.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && piece.text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if gap > if latin { 0.3 * piece.size } else { piece.size } {
             line.text.push(' ');
+            line.spaced |= gap > piece.size;
         }
         line.text.push_str(&piece.text);
         line.x1 = line.x1.max(piece.x1);
@@ -234,6 +241,7 @@ fn joined_lines(lines: Vec<Line>) -> Vec<String> {
                 && right - previous.x1 < 2.5 * previous.size
                 && (line.size - previous.size).abs() < 0.15 * previous.size
                 && line.y - previous.y < 3.0 * previous.size
+                && !(line.spaced || previous.spaced)
                 && !previous.text.ends_with(['。', '！', '？'])
         });
         match found.last_mut() {

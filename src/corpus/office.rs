@@ -136,7 +136,14 @@ fn push_paragraph(paragraph: &Paragraph, page: Option<u32>, builder: &mut Extrac
     if matches!(role, Role::Heading(1)) {
         builder.title(&text);
     }
-    builder.push(role, page, &text);
+    if role == Role::Paragraph {
+        // Writers break lines by hand where they mean a new paragraph.
+        for line in text.split('\n') {
+            builder.push(Role::Paragraph, page, line);
+        }
+    } else {
+        builder.push(role, page, &text);
+    }
 }
 
 /// The words of a paragraph, with the number of a numbered item, without deleted revisions.

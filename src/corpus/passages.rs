@@ -141,7 +141,7 @@ fn whole(
     {
         return None;
     }
-    let mut section = named.cloned().next().unwrap_or_default();
+    let mut section = named.clone().next().cloned().unwrap_or_default();
     section.heading = sections
         .iter()
         .skip(1)

@@ -176,6 +176,8 @@ impl Table {
     /// One row as `column：value；column：value`; a value alone in its row without a column name.
     fn row_text(&self, values: &[String]) -> String {
         let alone = self.spans_whole_row(values);
+        let labelled =
+            self.header.is_empty() && values.first().is_some_and(|first| looks_like_name(first));
         let mut text = String::new();
         for (column, value) in values
             .iter()
@@ -183,7 +185,12 @@ impl Table {
             .filter(|(_, value)| !value.is_empty())
         {
             if !text.is_empty() {
-                text.push('；');
+                // Without column names, a short first cell is what the row is about.
+                text.push(if labelled && !text.contains(['：', '；']) {
+                    '：'
+                } else {
+                    '；'
+                });
             }
             match self.header.get(column) {
                 Some(name) if !name.is_empty() && !alone => {
@@ -220,6 +227,22 @@ fn one_line(text: &str) -> String {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A column name on one line; a line break between Chinese characters is no space.
+fn name(text: &str) -> String {
+    let mut name = String::new();
+    for part in text
+        .split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        if name.ends_with(|c: char| c.is_ascii()) && part.starts_with(|c: char| c.is_ascii()) {
+            name.push(' ');
+        }
+        name.push_str(part);
+    }
+    name
 }
 
 /// Raw rows laid out in columns.
@@ -322,10 +345,10 @@ impl<'r> Grid<'r> {
     /// How many of the first of `rows` hold column names: 0 where the data begin at once.
     fn n_header_rows(&self, rows: &[usize]) -> usize {
         let n_marked = rows.iter().take_while(|&&row| self.is_marked(row)).count();
-        if (1..rows.len()).contains(&n_marked) && n_marked <= HEADER_WITHIN_ROWS {
-            return n_marked;
-        }
         let Some(&first) = rows.first() else { return 0 };
+        if (1..rows.len()).contains(&n_marked) && n_marked <= HEADER_WITHIN_ROWS {
+            return n_marked.max(self.depth_of_header(first, rows));
+        }
         let cells = self.distinct(first);
         let names_fit = cells
             .iter()
@@ -372,7 +395,7 @@ impl<'r> Grid<'r> {
                     let place = self.places[row].get(column).copied().unwrap_or_default();
                     if let Some(cell) = place.cell().filter(|cell| !cells.contains(cell)) {
                         cells.push(cell);
-                        parts.push(one_line(self.text(place)));
+                        parts.push(name(self.text(place)));
                     }
                 }
                 parts.retain(|part| !part.is_empty());

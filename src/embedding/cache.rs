@@ -56,7 +56,10 @@ impl EmbeddingCache {
                     file.push(suffix);
                     match fs::remove_file(&file) {
                         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                            return Err(CacheError::Replace { path: path.to_owned(), source });
+                            return Err(CacheError::Replace {
+                                path: path.to_owned(),
+                                source,
+                            });
                         }
                         _ => {}
                     }
@@ -66,8 +69,14 @@ impl EmbeddingCache {
             other => other,
         };
         match connection {
-            Ok(connection) => Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) }),
-            Err(source) => Err(CacheError::Sqlite { path: path.to_owned(), source }),
+            Ok(connection) => Ok(Self {
+                path: path.to_owned(),
+                connection: Mutex::new(connection),
+            }),
+            Err(source) => Err(CacheError::Sqlite {
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 
@@ -75,12 +84,19 @@ impl EmbeddingCache {
     ///
     /// # Errors
     /// [`CacheError::Sqlite`] if the file cannot be read.
-    pub fn get_many(&self, model: &str, hashes: &[blake3::Hash]) -> Result<Vec<Option<Quantised>>, CacheError> {
+    pub fn get_many(
+        &self,
+        model: &str,
+        hashes: &[blake3::Hash],
+    ) -> Result<Vec<Option<Quantised>>, CacheError> {
         let connection = self.lock();
         let read = || -> rusqlite::Result<_> {
-            let Some(model) = model_number(&connection, model)? else { return Ok(vec![None; hashes.len()]) };
-            let mut select = connection
-                .prepare_cached("SELECT scale, codes FROM vectors WHERE model = ?1 AND text_hash = ?2")?;
+            let Some(model) = model_number(&connection, model)? else {
+                return Ok(vec![None; hashes.len()]);
+            };
+            let mut select = connection.prepare_cached(
+                "SELECT scale, codes FROM vectors WHERE model = ?1 AND text_hash = ?2",
+            )?;
             hashes
                 .iter()
                 .map(|hash| {
@@ -88,7 +104,10 @@ impl EmbeddingCache {
                         .query_row(params![model, hash.as_bytes()], |row| {
                             let codes: Vec<u8> = row.get(1)?;
                             let codes = codes.into_iter().map(|code| code as i8).collect();
-                            Ok(Quantised { codes, scale: row.get::<_, f64>(0)? as f32 })
+                            Ok(Quantised {
+                                codes,
+                                scale: row.get::<_, f64>(0)? as f32,
+                            })
                         })
                         .optional()
                 })
@@ -101,7 +120,11 @@ impl EmbeddingCache {
     ///
     /// # Errors
     /// [`CacheError::Sqlite`] if the file cannot be written.
-    pub fn put_many(&self, model: &str, vectors: &[(blake3::Hash, Quantised)]) -> Result<(), CacheError> {
+    pub fn put_many(
+        &self,
+        model: &str,
+        vectors: &[(blake3::Hash, Quantised)],
+    ) -> Result<(), CacheError> {
         let mut connection = self.lock();
         let mut write = || -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -113,7 +136,12 @@ impl EmbeddingCache {
                 )?;
                 for (hash, vector) in vectors {
                     let codes: Vec<u8> = vector.codes.iter().map(|&code| code as u8).collect();
-                    insert.execute(params![model, hash.as_bytes(), f64::from(vector.scale), codes])?;
+                    insert.execute(params![
+                        model,
+                        hash.as_bytes(),
+                        f64::from(vector.scale),
+                        codes
+                    ])?;
                 }
             }
             transaction.commit()
@@ -129,7 +157,10 @@ impl EmbeddingCache {
         let mut connection = self.lock();
         let mut delete = || -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
-            transaction.execute("DELETE FROM vectors WHERE model IN (SELECT id FROM models WHERE name <> ?1)", [model])?;
+            transaction.execute(
+                "DELETE FROM vectors WHERE model IN (SELECT id FROM models WHERE name <> ?1)",
+                [model],
+            )?;
             transaction.execute("DELETE FROM models WHERE name <> ?1", [model])?;
             transaction.commit()
         };
@@ -151,24 +182,42 @@ impl EmbeddingCache {
     ) -> Result<Vec<Quantised>, EmbeddingError> {
         let mut vectors = Vec::with_capacity(texts.len());
         for texts in texts.chunks(TEXTS_PER_WRITE) {
-            let hashes: Vec<_> = texts.iter().map(|text| blake3::hash(text.as_bytes())).collect();
-            let cached = self.get_many(embedder.id(), &hashes).unwrap_or_else(|error| {
-                tracing::warn!(%error, "embedding without the cache");
-                vec![None; texts.len()]
-            });
+            let hashes: Vec<_> = texts
+                .iter()
+                .map(|text| blake3::hash(text.as_bytes()))
+                .collect();
+            let cached = self
+                .get_many(embedder.id(), &hashes)
+                .unwrap_or_else(|error| {
+                    tracing::warn!(%error, "embedding without the cache");
+                    vec![None; texts.len()]
+                });
             let missing: Vec<usize> = (0..texts.len()).filter(|&i| cached[i].is_none()).collect();
-            let fresh = embedder.embed_passages(&missing.iter().map(|&i| texts[i]).collect::<Vec<_>>())?;
+            let fresh =
+                embedder.embed_passages(&missing.iter().map(|&i| texts[i]).collect::<Vec<_>>())?;
             if fresh.len() != missing.len() {
-                return Err(EmbeddingError::Run(format!("{} vectors for {} texts", fresh.len(), missing.len())));
+                return Err(EmbeddingError::Run(format!(
+                    "{} vectors for {} texts",
+                    fresh.len(),
+                    missing.len()
+                )));
             }
-            let fresh: Vec<_> = missing.iter().map(|&i| hashes[i]).zip(fresh.iter().map(|v| quantise(v))).collect();
+            let fresh: Vec<_> = missing
+                .iter()
+                .map(|&i| hashes[i])
+                .zip(fresh.iter().map(|v| quantise(v)))
+                .collect();
             if !fresh.is_empty()
                 && let Err(error) = self.put_many(embedder.id(), &fresh)
             {
                 tracing::warn!(%error, "vectors are not kept");
             }
             let mut fresh = fresh.into_iter().map(|(_, vector)| vector);
-            vectors.extend(cached.into_iter().filter_map(|vector| vector.or_else(|| fresh.next())));
+            vectors.extend(
+                cached
+                    .into_iter()
+                    .filter_map(|vector| vector.or_else(|| fresh.next())),
+            );
             progress(vectors.len());
         }
         Ok(vectors)
@@ -176,11 +225,16 @@ impl EmbeddingCache {
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere leaves no half-done transaction: it is rolled back when dropped.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self, source: rusqlite::Error) -> CacheError {
-        CacheError::Sqlite { path: self.path.clone(), source }
+        CacheError::Sqlite {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -209,7 +263,10 @@ fn model_number(connection: &Connection, name: &str) -> rusqlite::Result<Option<
 
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqlInputError { .. })
-        || matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+        || matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+        )
 }
 
 #[cfg(test)]
@@ -229,7 +286,10 @@ mod tests {
         }
         fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
             self.0.fetch_add(texts.len(), Ordering::Relaxed);
-            Ok(texts.iter().map(|text| vec![text.len() as f32, -1.0]).collect())
+            Ok(texts
+                .iter()
+                .map(|text| vec![text.len() as f32, -1.0])
+                .collect())
         }
         fn embed_query(&self, _: &str) -> Result<Vec<f32>, EmbeddingError> {
             Err(EmbeddingError::Run("not used".to_owned()))
@@ -244,11 +304,21 @@ mod tests {
         let texts: Vec<String> = (0..600).map(|i| "云".repeat(i % 300 + 1)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let mut steps = Vec::new();
-        let first = EmbeddingCache::open(&path).unwrap().embed(&embedder, &texts, &mut |n| steps.push(n)).unwrap();
+        let first = EmbeddingCache::open(&path)
+            .unwrap()
+            .embed(&embedder, &texts, &mut |n| steps.push(n))
+            .unwrap();
         assert_eq!(steps, [256, 512, 600]);
         let n_embedded = embedder.0.load(Ordering::Relaxed);
-        let again = EmbeddingCache::open(&path).unwrap().embed(&embedder, &texts, &mut |_| {}).unwrap();
-        assert_eq!(embedder.0.load(Ordering::Relaxed), n_embedded, "nothing is embedded again");
+        let again = EmbeddingCache::open(&path)
+            .unwrap()
+            .embed(&embedder, &texts, &mut |_| {})
+            .unwrap();
+        assert_eq!(
+            embedder.0.load(Ordering::Relaxed),
+            n_embedded,
+            "nothing is embedded again"
+        );
         assert_eq!(first, again);
         assert_eq!(again[4], quantise(&[15.0, -1.0]));
     }
@@ -258,7 +328,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = EmbeddingCache::open(&folder.path().join("v.sqlite")).unwrap();
         let hash = blake3::hash(b"x");
-        cache.put_many("a", &[(hash, quantise(&[1.0, 2.0]))]).unwrap();
+        cache
+            .put_many("a", &[(hash, quantise(&[1.0, 2.0]))])
+            .unwrap();
         cache.put_many("b", &[(hash, quantise(&[3.0]))]).unwrap();
         let get = |model| cache.get_many(model, &[hash, blake3::hash(b"y")]).unwrap();
         assert_eq!(get("a"), [Some(quantise(&[1.0, 2.0])), None]);
@@ -272,9 +344,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v.sqlite");
         fs::write(&path, "这不是数据库".repeat(300)).unwrap();
-        EmbeddingCache::open(&path).unwrap().put_many("a", &[(blake3::hash(b"x"), quantise(&[1.0]))]).unwrap();
+        EmbeddingCache::open(&path)
+            .unwrap()
+            .put_many("a", &[(blake3::hash(b"x"), quantise(&[1.0]))])
+            .unwrap();
         fs::remove_file(&path).unwrap();
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE vectors (other TEXT)").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE vectors (other TEXT)")
+            .unwrap();
         let cache = EmbeddingCache::open(&path).unwrap();
         assert_eq!(cache.get_many("a", &[blake3::hash(b"x")]).unwrap(), [None]);
     }
@@ -282,7 +360,13 @@ mod tests {
     #[test]
     fn a_folder_in_the_way_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
-        let error = EmbeddingCache::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains(&folder.path().display().to_string()), "{error}");
+        let error = EmbeddingCache::open(folder.path())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains(&folder.path().display().to_string()),
+            "{error}"
+        );
     }
 }

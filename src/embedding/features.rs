@@ -7,8 +7,14 @@
 /// word, its characters and (with `longest` 2 or more) its pairs of neighbouring characters.
 pub fn for_each_part<'w>(word: &'w str, longest: usize, mut part: impl FnMut(&'w str)) {
     part(word);
-    let Some(n_chars) = subword_chars(word) else { return };
-    let starts = || word.char_indices().map(|(start, _)| start).chain([word.len()]);
+    let Some(n_chars) = subword_chars(word) else {
+        return;
+    };
+    let starts = || {
+        word.char_indices()
+            .map(|(start, _)| start)
+            .chain([word.len()])
+    };
     for length in 1..=longest.min(n_chars - 1) {
         for (start, end) in starts().zip(starts().skip(length)) {
             part(&word[start..end]);
@@ -27,7 +33,10 @@ fn subword_chars(word: &str) -> Option<usize> {
 /// `rows` is used up as working space.
 pub fn weigh(rows: &mut Vec<u32>, repetition: f32) -> Vec<(u32, f32)> {
     rows.sort_unstable();
-    let weighed = rows.chunk_by(|a, b| a == b).map(|run| (run[0], (run.len() as f32).powf(repetition))).collect();
+    let weighed = rows
+        .chunk_by(|a, b| a == b)
+        .map(|run| (run[0], (run.len() as f32).powf(repetition)))
+        .collect();
     rows.clear();
     weighed
 }
@@ -45,7 +54,10 @@ mod tests {
     #[test]
     fn a_longer_chinese_word_is_taken_apart() {
         assert_eq!(parts("公积金", 1), ["公积金", "公", "积", "金"]);
-        assert_eq!(parts("公积金", 2), ["公积金", "公", "积", "金", "公积", "积金"]);
+        assert_eq!(
+            parts("公积金", 2),
+            ["公积金", "公", "积", "金", "公积", "积金"]
+        );
         assert_eq!(parts("社保", 2), ["社保", "社", "保"]);
         assert_eq!(parts("税", 2), ["税"]);
         assert_eq!(parts("2024", 2), ["2024"]);

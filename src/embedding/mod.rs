@@ -19,6 +19,12 @@ pub trait Embedder: Send + Sync {
     /// Length of every vector.
     fn dimension(&self) -> usize;
 
+    /// Whether [`Self::embed_query`] takes microseconds, so that nothing is gained by calling it
+    /// from another thread.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
+
     /// One unit vector per text, in order. A text without a known word gives all zeros.
     fn embed_passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbeddingError>;
 

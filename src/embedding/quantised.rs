@@ -16,21 +16,33 @@ pub struct Quantised {
 pub fn quantise(vector: &[f32]) -> Quantised {
     let largest = vector.iter().fold(0f32, |largest, v| largest.max(v.abs()));
     if largest == 0.0 || !largest.is_finite() {
-        return Quantised { codes: vec![0; vector.len()].into(), scale: 0.0 };
+        return Quantised {
+            codes: vec![0; vector.len()].into(),
+            scale: 0.0,
+        };
     }
     // Dividing tiny numbers could give a scale of 0; such a vector counts as zeros too.
     let scale = largest / 127.0;
     if scale == 0.0 {
-        return Quantised { codes: vec![0; vector.len()].into(), scale };
+        return Quantised {
+            codes: vec![0; vector.len()].into(),
+            scale,
+        };
     }
-    let codes = vector.iter().map(|v| (v / scale).round().clamp(-127.0, 127.0) as i8).collect();
+    let codes = vector
+        .iter()
+        .map(|v| (v / scale).round().clamp(-127.0, 127.0) as i8)
+        .collect();
     Quantised { codes, scale }
 }
 
 impl Quantised {
     /// The vector that the codes stand for.
     pub fn to_vector(&self) -> Vec<f32> {
-        self.codes.iter().map(|&code| f32::from(code) * self.scale).collect()
+        self.codes
+            .iter()
+            .map(|&code| f32::from(code) * self.scale)
+            .collect()
     }
 }
 
@@ -48,8 +60,16 @@ mod tests {
 
     #[test]
     fn zeros_and_unusable_numbers_give_zeros() {
-        for vector in [vec![0.0, 0.0], vec![f32::INFINITY, 1.0], vec![f32::NAN, f32::NAN], vec![1e-45, 0.0]] {
-            assert!(quantise(&vector).to_vector().iter().all(|&v| v == 0.0), "{vector:?}");
+        for vector in [
+            vec![0.0, 0.0],
+            vec![f32::INFINITY, 1.0],
+            vec![f32::NAN, f32::NAN],
+            vec![1e-45, 0.0],
+        ] {
+            assert!(
+                quantise(&vector).to_vector().iter().all(|&v| v == 0.0),
+                "{vector:?}"
+            );
         }
         assert_eq!(&quantise(&[f32::NAN, 1.0]).codes[..], [0, 127]);
         assert!(quantise(&[]).codes.is_empty());

@@ -47,14 +47,22 @@ impl StaticModel {
     /// [`EmbeddingError::Model`] if the bytes are no whole, undamaged model file.
     pub fn read(bytes: Cow<'static, [u8]>) -> Result<Self, EmbeddingError> {
         let header = Header::read(&bytes)?;
-        let scales = words(&bytes[HEADER_BYTES..][..header.n_rows * 4]).map(f32::from_bits).collect();
+        let scales = words(&bytes[HEADER_BYTES..][..header.n_rows * 4])
+            .map(f32::from_bits)
+            .collect();
         let token_ends: Vec<u32> =
             words(&bytes[HEADER_BYTES + header.n_rows * 4..][..header.n_rows * 4]).collect();
         let vocabulary_start = HEADER_BYTES + header.n_rows * 8;
         let codes_start = vocabulary_start + header.n_vocabulary_bytes;
         check_tokens(&bytes[vocabulary_start..codes_start], &token_ends)?;
         let checksum = &bytes[MAGIC.len()..][..CHECKSUM_BYTES];
-        let id = format!("static-{}", checksum[..8].iter().map(|b| format!("{b:02x}")).collect::<String>());
+        let id = format!(
+            "static-{}",
+            checksum[..8]
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect::<String>()
+        );
         let mut model = Self {
             id,
             dimension: header.dimension,
@@ -75,7 +83,12 @@ impl StaticModel {
         debug_assert!(tokens.is_sorted() && rows.len() == tokens.len() * dimension);
         let mut body = Vec::new();
         let n_vocabulary_bytes: usize = tokens.iter().map(|token| token.len()).sum();
-        for number in [dimension, tokens.len(), pooling.longest_part, n_vocabulary_bytes] {
+        for number in [
+            dimension,
+            tokens.len(),
+            pooling.longest_part,
+            n_vocabulary_bytes,
+        ] {
             body.extend((number as u32).to_le_bytes());
         }
         body.extend(pooling.repetition.to_le_bytes());
@@ -126,7 +139,11 @@ impl StaticModel {
     /// If there is no such row.
     pub fn token(&self, row: u32) -> &str {
         let row = row as usize;
-        let start = if row == 0 { 0 } else { self.token_ends[row - 1] } as usize;
+        let start = if row == 0 {
+            0
+        } else {
+            self.token_ends[row - 1]
+        } as usize;
         let vocabulary = &self.bytes[self.vocabulary_start..self.codes_start];
         // `check_tokens` has seen that every token is UTF-8.
         std::str::from_utf8(&vocabulary[start..self.token_ends[row] as usize]).unwrap_or_default()
@@ -151,7 +168,8 @@ impl StaticModel {
     /// If there is no such row or `sum` is shorter than the dimension.
     pub fn add_row(&self, row: u32, weight: f32, sum: &mut [f32]) {
         let weight = weight * self.scales[row as usize];
-        let codes = &self.bytes[self.codes_start + row as usize * self.dimension..][..self.dimension];
+        let codes =
+            &self.bytes[self.codes_start + row as usize * self.dimension..][..self.dimension];
         for (sum, &code) in sum[..self.dimension].iter_mut().zip(codes) {
             *sum += weight * f32::from(code as i8);
         }
@@ -176,9 +194,9 @@ const EMPTY: u32 = u32::MAX;
 
 /// FNV-1a, folded: tokens are a few bytes long.
 fn hash(token: &str) -> usize {
-    let hash = token
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = token.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     (hash ^ (hash >> 29)) as usize
 }
 
@@ -196,11 +214,14 @@ impl Header {
         }
         let body = &bytes[MAGIC.len() + CHECKSUM_BYTES..];
         if blake3::hash(body).as_bytes()[..] != bytes[MAGIC.len()..][..CHECKSUM_BYTES] {
-            return Err(damaged("its checksum does not match; it was cut off or changed"));
+            return Err(damaged(
+                "its checksum does not match; it was cut off or changed",
+            ));
         }
         let mut numbers = words(body);
         let mut next = || numbers.next().unwrap_or(0);
-        let [dimension, n_rows, longest_part, n_vocabulary_bytes] = std::array::from_fn(|_| next() as usize);
+        let [dimension, n_rows, longest_part, n_vocabulary_bytes] =
+            std::array::from_fn(|_| next() as usize);
         let repetition = f32::from_bits(next());
         let expected = n_rows
             .checked_mul(dimension + 8)
@@ -209,19 +230,34 @@ impl Header {
             return Err(damaged("its length does not fit its header"));
         }
         if !(1..=2).contains(&longest_part) || !(0.0..=1.0).contains(&repetition) {
-            return Err(damaged("its header asks for a way of pooling that this version does not know"));
+            return Err(damaged(
+                "its header asks for a way of pooling that this version does not know",
+            ));
         }
-        Ok(Self { dimension, n_rows, n_vocabulary_bytes, pooling: Pooling { longest_part, repetition } })
+        Ok(Self {
+            dimension,
+            n_rows,
+            n_vocabulary_bytes,
+            pooling: Pooling {
+                longest_part,
+                repetition,
+            },
+        })
     }
 }
 
 /// The little-endian numbers that the bytes begin with.
 fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
-    bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word))
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&word| u32::from_le_bytes(word))
 }
 
 fn check_tokens(vocabulary: &[u8], ends: &[u32]) -> Result<(), EmbeddingError> {
-    let text = std::str::from_utf8(vocabulary).map_err(|_| damaged("its vocabulary is not UTF-8"))?;
+    let text =
+        std::str::from_utf8(vocabulary).map_err(|_| damaged("its vocabulary is not UTF-8"))?;
     let whole = ends.last().map_or(0, |&end| end as usize) == vocabulary.len();
     if !whole || !ends.is_sorted() || !ends.iter().all(|&end| text.is_char_boundary(end as usize)) {
         return Err(damaged("its vocabulary does not fit its rows"));
@@ -237,20 +273,37 @@ fn damaged(why: &str) -> EmbeddingError {
 mod tests {
     use super::*;
 
-    const POOLING: Pooling = Pooling { longest_part: 2, repetition: 0.5 };
+    const POOLING: Pooling = Pooling {
+        longest_part: 2,
+        repetition: 0.5,
+    };
 
     fn sample() -> Vec<u8> {
-        StaticModel::write(2, POOLING, &["a", "社", "社保"], &[1.27, 0.0, -1.27, 0.635, 0.0, 0.0])
+        StaticModel::write(
+            2,
+            POOLING,
+            &["a", "社", "社保"],
+            &[1.27, 0.0, -1.27, 0.635, 0.0, 0.0],
+        )
     }
 
     #[test]
     fn what_was_written_is_read() {
         let model = StaticModel::read(sample().into()).unwrap();
-        assert_eq!((model.dimension(), model.n_rows(), model.pooling()), (2, 3, POOLING));
-        assert_eq!((model.row("社"), model.row("保"), model.token(2)), (Some(1), None, "社保"));
+        assert_eq!(
+            (model.dimension(), model.n_rows(), model.pooling()),
+            (2, 3, POOLING)
+        );
+        assert_eq!(
+            (model.row("社"), model.row("保"), model.token(2)),
+            (Some(1), None, "社保")
+        );
         let mut sum = [1.0, 0.0];
         model.add_row(1, 2.0, &mut sum);
-        assert!((sum[0] + 1.54).abs() < 1e-5 && (sum[1] - 1.28).abs() < 1e-5, "{sum:?}");
+        assert!(
+            (sum[0] + 1.54).abs() < 1e-5 && (sum[1] - 1.28).abs() < 1e-5,
+            "{sum:?}"
+        );
     }
 
     #[test]
@@ -259,14 +312,26 @@ mod tests {
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 0x10;
-            assert!(StaticModel::read(damaged.into()).is_err(), "byte {i} changed unnoticed");
-            assert!(StaticModel::read(bytes[..i].to_vec().into()).is_err(), "cut at {i} unnoticed");
+            assert!(
+                StaticModel::read(damaged.into()).is_err(),
+                "byte {i} changed unnoticed"
+            );
+            assert!(
+                StaticModel::read(bytes[..i].to_vec().into()).is_err(),
+                "cut at {i} unnoticed"
+            );
         }
     }
 
     #[test]
     fn a_wrong_header_under_a_right_checksum_is_refused() {
-        for (at, number) in [(0, 0u32), (4, u32::MAX), (8, 3), (12, 1), (16, f32::NAN.to_bits())] {
+        for (at, number) in [
+            (0, 0u32),
+            (4, u32::MAX),
+            (8, 3),
+            (12, 1),
+            (16, f32::NAN.to_bits()),
+        ] {
             let mut body = sample()[MAGIC.len() + CHECKSUM_BYTES..].to_vec();
             body[at..at + 4].copy_from_slice(&number.to_le_bytes());
             let bytes = [&MAGIC[..], blake3::hash(&body).as_bytes(), &body].concat();

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -46,6 +47,7 @@ pub(super) struct ListReply {
 
 /// A document in a list.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DocumentSummary)]
 struct WireSummary {
     id: String,
     /// The file, relative to the corpus.
@@ -82,16 +84,14 @@ pub(super) struct DocumentReply {
     text: String,
     /// In reading order.
     passages: Vec<WirePassage>,
-    /// The document before it in the same folder.
-    previous: Option<WireRef>,
-    /// The document after it in the same folder.
-    next: Option<WireRef>,
+    neighbours: WireNeighbours,
     /// Newest first.
     versions: Vec<WireVersion>,
 }
 
 /// What is known about a document besides its text.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Metadata)]
 struct WireMetadata {
     kind: Option<&'static str>,
     doc_no: Option<String>,
@@ -127,6 +127,7 @@ struct WireTopics {
 
 /// A passage and where it stands in the document's text.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Passage)]
 struct WirePassage {
     id: String,
     /// Headings above the passage, outermost first.
@@ -142,8 +143,17 @@ struct WirePassage {
     row: Option<u32>,
 }
 
+/// Documents beside it in the same folder.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Neighbours)]
+struct WireNeighbours {
+    previous: Option<WireRef>,
+    next: Option<WireRef>,
+}
+
 /// A document by name.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DocumentRef)]
 struct WireRef {
     id: String,
     title: String,
@@ -151,6 +161,7 @@ struct WireRef {
 
 /// One state of a document's file.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DocumentVersion)]
 struct WireVersion {
     /// blake3 of the file's bytes.
     content_hash: String,
@@ -224,8 +235,12 @@ fn read_list_query(
 pub(super) async fn below(
     State(app): State<Arc<App>>,
     OriginalUri(uri): OriginalUri,
-    Path(rest): Path<String>,
+    rest: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    // What is not UTF-8 once decoded is no id.
+    let Ok(Path(rest)) = rest else {
+        return Err(Problem::no_document(uri.path()));
+    };
     if uri.path().ends_with("/original")
         && let Some(id) = rest.strip_suffix("/original")
     {
@@ -310,8 +325,10 @@ impl From<DocumentView> for DocumentReply {
             validity: view.validity.name(),
             metadata: document.metadata.into(),
             text: document.text,
-            previous: view.previous.map(WireRef::from),
-            next: view.next.map(WireRef::from),
+            neighbours: WireNeighbours {
+                previous: view.previous.map(WireRef::from),
+                next: view.next.map(WireRef::from),
+            },
             versions: view
                 .versions
                 .into_iter()

@@ -24,4 +24,5 @@ pub use backend::{
     DocumentVersion, DocumentView, Original, Status,
 };
 pub use router::{openapi, router};
+pub use search::search_reply_json;
 pub use server::serve;

@@ -102,6 +102,7 @@ pub(super) struct Problem {
 
 /// A problem document, as `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
 pub(super) struct ProblemBody {
     /// A URI for the kind of problem: `urn:zhiku:problem:` and the code.
     r#type: String,

@@ -27,7 +27,7 @@ const MAX_FILTER_VALUES: usize = 1_000;
 
 /// A query.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with the field `query`")]
 #[schema(example = json!({"query": "退休金怎么领", "limit": 5, "filters": {"department": ["市人社局"]}}))]
 pub(super) struct SearchBody {
     /// The text as typed or said, 1 to 4,000 characters.
@@ -59,6 +59,7 @@ pub(super) struct SearchBody {
 /// Which indexes take part.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Mode)]
 enum WireMode {
     /// Words and vectors, fused.
     #[default]
@@ -72,6 +73,7 @@ enum WireMode {
 /// How passages of one document stand in the results.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Group)]
 enum WireGroup {
     /// One hit per document: its best passage.
     #[default]
@@ -83,6 +85,7 @@ enum WireGroup {
 /// Conditions that a hit must meet. An empty list is no condition.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = Filters)]
 struct WireFilters {
     /// 归口部门, exact.
     department: Vec<String>,
@@ -99,6 +102,7 @@ struct WireFilters {
 /// The three topic axes.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = TopicFilters)]
 struct WireTopics {
     /// 业务分类
     business: Vec<String>,
@@ -128,6 +132,7 @@ pub(super) struct SearchReply {
 
 /// How a query was read.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueryReading)]
 struct WireReading {
     /// Normal form.
     normalised: String,
@@ -139,6 +144,7 @@ struct WireReading {
 
 /// One result: a passage standing for its group. Spans count characters of `text`.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Hit)]
 struct WireHit {
     document_id: String,
     passage_id: String,
@@ -181,6 +187,7 @@ struct WireHit {
 
 /// Shares of a score.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Contributions)]
 struct WireContributions {
     lexical: f32,
     vector: f32,
@@ -190,6 +197,7 @@ struct WireContributions {
 
 /// Where a hit stands in its original. Offsets count characters of the document's extracted text.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Citation)]
 struct WireCitation {
     /// The file, relative to the corpus.
     path: String,
@@ -207,6 +215,7 @@ struct WireCitation {
 
 /// Another source of the same text.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlsoIn)]
 struct WireAlsoIn {
     document_id: String,
     title: String,
@@ -214,6 +223,7 @@ struct WireAlsoIn {
 
 /// Counts for narrowing down.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Facets)]
 struct WireFacets {
     #[schema(value_type = std::collections::BTreeMap<String, usize>)]
     department: Counts,
@@ -226,6 +236,7 @@ struct WireFacets {
 
 /// Counts on the three topic axes.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TopicFacets)]
 struct WireTopicFacets {
     #[schema(value_type = std::collections::BTreeMap<String, usize>)]
     business: Counts,
@@ -382,6 +393,17 @@ impl SearchReply {
             facets: response.facets.into(),
         }
     }
+}
+
+/// An answer as JSON, in the shape of `POST /v1/search`.
+///
+/// # Errors
+/// When a number in it cannot be written as JSON.
+pub fn search_reply_json(
+    response: SearchResponse,
+    took: Duration,
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&SearchReply::new(response, took))
 }
 
 impl From<Hit> for WireHit {

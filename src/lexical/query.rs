@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::text::{Analyser, Term, normalise};
+use crate::text::{Analyser, Term, is_stop_word, normalise};
 
 use super::tokens::{is_single_word, terms_of};
 
@@ -71,7 +71,7 @@ impl LexicalQuery {
 
         let mut counted: BTreeMap<String, (TermKind, f32)> = BTreeMap::new();
         for term in terms_of(analyser, text) {
-            if analyser.is_stop_word(&term.text) {
+            if is_stop_word(&term.text) {
                 continue;
             }
             let kind = kind_of(&term, &word_spans);

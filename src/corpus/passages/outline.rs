@@ -36,6 +36,9 @@ const MAX_LEAD_CHARS: usize = 80;
 /// Longest question, in characters.
 const MAX_QUESTION_CHARS: usize = 120;
 
+/// Most questions in a row that one answer answers.
+const MAX_WORDINGS: usize = 20;
+
 /// Orders headings: an entry closes those that stand at its own rank or deeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -572,8 +575,10 @@ impl<'a, 't> Outline<'a, 't> {
                 .stack
                 .last()
                 .is_some_and(|o| o.is_question && o.rank == rank);
-        if asked_only {
+        if asked_only && self.current.questions.len() < MAX_WORDINGS {
             self.current.questions.push(words.to_owned());
+        } else if asked_only {
+            return self.text(line.span.start);
         } else {
             self.begin(at);
             self.close(rank, None);
@@ -671,6 +676,8 @@ impl<'a, 't> Outline<'a, 't> {
     }
 
     fn open(&mut self, rank: Rank, text: String, is_question: bool) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text = words.join(" ");
         self.stack.push(Open {
             rank,
             text,

@@ -38,7 +38,10 @@ pub fn add_gradient(
         })
         .collect();
     let turned = transpose(&scores, n);
-    let column_sums: Vec<f32> = turned.par_chunks(n).map(|column| column.iter().sum()).collect();
+    let column_sums: Vec<f32> = turned
+        .par_chunks(n)
+        .map(|column| column.iter().sum())
+        .collect();
     let factor = scale / (2 * n) as f32;
     scores.par_chunks_mut(n).enumerate().for_each(|(i, row)| {
         for (s, column_sum) in row.iter_mut().zip(&column_sums) {
@@ -48,23 +51,37 @@ pub fn add_gradient(
     });
     let by_query = multiply(&scores, passages, n, part);
     let by_passage = multiply(&transpose(&scores, n), queries, n, part);
-    gradient.par_chunks_mut(dimension).enumerate().for_each(|(i, gradient)| {
-        let by_unit = if i < n { &by_query[i * part..][..part] } else { &by_passage[(i - n) * part..][..part] };
-        let unit = &units[i * part..][..part];
-        if lengths[i] > 0.0 {
-            let along = dot(by_unit, unit);
-            for ((g, b), u) in gradient.iter_mut().zip(by_unit).zip(unit) {
-                *g += (b - along * u) / lengths[i];
+    gradient
+        .par_chunks_mut(dimension)
+        .enumerate()
+        .for_each(|(i, gradient)| {
+            let by_unit = if i < n {
+                &by_query[i * part..][..part]
+            } else {
+                &by_passage[(i - n) * part..][..part]
+            };
+            let unit = &units[i * part..][..part];
+            if lengths[i] > 0.0 {
+                let along = dot(by_unit, unit);
+                for ((g, b), u) in gradient.iter_mut().zip(by_unit).zip(unit) {
+                    *g += (b - along * u) / lengths[i];
+                }
             }
-        }
-    });
-    let log_sums: f32 = row_sums.iter().chain(&column_sums).map(|sum| sum.ln() + scale).sum();
+        });
+    let log_sums: f32 = row_sums
+        .iter()
+        .chain(&column_sums)
+        .map(|sum| sum.ln() + scale)
+        .sum();
     (log_sums / 2.0 - own.iter().sum::<f32>()) / n as f32
 }
 
 /// The first `part` elements of every row, scaled to length 1, and the lengths before.
 fn unit_vectors(pooled: &[f32], dimension: usize, part: usize) -> (Vec<f32>, Vec<f32>) {
-    let mut units: Vec<f32> = pooled.chunks_exact(dimension).flat_map(|row| row[..part].iter().copied()).collect();
+    let mut units: Vec<f32> = pooled
+        .chunks_exact(dimension)
+        .flat_map(|row| row[..part].iter().copied())
+        .collect();
     let lengths = units
         .par_chunks_mut(part)
         .map(|row| {
@@ -91,7 +108,12 @@ mod tests {
             row.iter().map(|v| v / length).collect()
         };
         let score = |i: usize, j: usize| -> f64 {
-            scale * unit(i).iter().zip(unit(n + j)).map(|(a, b)| a * b).sum::<f64>()
+            scale
+                * unit(i)
+                    .iter()
+                    .zip(unit(n + j))
+                    .map(|(a, b)| a * b)
+                    .sum::<f64>()
         };
         let mut total = 0.0;
         for i in 0..n {
@@ -110,9 +132,19 @@ mod tests {
         let exact: Vec<f64> = pooled.iter().map(|&v| f64::from(v)).collect();
         for part in [dimension, 3] {
             let mut gradient = vec![0.0; pooled.len()];
-            let found = add_gradient(&pooled, dimension, part, scale, &|_, _| false, &mut gradient);
+            let found = add_gradient(
+                &pooled,
+                dimension,
+                part,
+                scale,
+                &|_, _| false,
+                &mut gradient,
+            );
             let expected = loss(&exact, dimension, part, f64::from(scale));
-            assert!((f64::from(found) - expected).abs() < 1e-4, "{found} {expected}");
+            assert!(
+                (f64::from(found) - expected).abs() < 1e-4,
+                "{found} {expected}"
+            );
             for i in 0..pooled.len() {
                 let moved = |by: f64| {
                     let mut moved = exact.clone();
@@ -120,7 +152,11 @@ mod tests {
                     loss(&moved, dimension, part, f64::from(scale))
                 };
                 let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-                assert!((f64::from(gradient[i]) - slope).abs() < 1e-4, "{i}: {} {slope}", gradient[i]);
+                assert!(
+                    (f64::from(gradient[i]) - slope).abs() < 1e-4,
+                    "{i}: {} {slope}",
+                    gradient[i]
+                );
             }
         }
     }

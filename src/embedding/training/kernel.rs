@@ -74,17 +74,23 @@ vectorised! {
 /// If the lengths do not fit the shape.
 pub fn multiply(a: &[f32], b: &[f32], depth: usize, n: usize) -> Vec<f32> {
     let m = a.len() / depth;
-    assert_eq!((a.len(), b.len()), (m * depth, depth * n), "shapes of a product");
+    assert_eq!(
+        (a.len(), b.len()),
+        (m * depth, depth * n),
+        "shapes of a product"
+    );
     let panels: Vec<Vec<f32>> = (0..n.div_ceil(TILE_COLUMNS))
         .into_par_iter()
         .map(|panel| pack_panel(b, n, panel * TILE_COLUMNS))
         .collect();
     let mut out = vec![0f32; m * n];
-    out.par_chunks_mut(TILE_ROWS * n).zip(a.par_chunks(TILE_ROWS * depth)).for_each(|(out, a)| {
-        for (i, panel) in panels.iter().enumerate() {
-            multiply_tile(a, depth, panel, out, n, i * TILE_COLUMNS);
-        }
-    });
+    out.par_chunks_mut(TILE_ROWS * n)
+        .zip(a.par_chunks(TILE_ROWS * depth))
+        .for_each(|(out, a)| {
+            for (i, panel) in panels.iter().enumerate() {
+                multiply_tile(a, depth, panel, out, n, i * TILE_COLUMNS);
+            }
+        });
     out
 }
 
@@ -103,16 +109,18 @@ pub fn transpose(matrix: &[f32], n_columns: usize) -> Vec<f32> {
     const BLOCK: usize = 32;
     let n_rows = matrix.len() / n_columns;
     let mut out = vec![0f32; matrix.len()];
-    out.par_chunks_mut(BLOCK * n_rows).enumerate().for_each(|(block, out)| {
-        let first = block * BLOCK;
-        for start in (0..n_rows).step_by(BLOCK) {
-            for (j, out) in out.chunks_exact_mut(n_rows).enumerate() {
-                for i in start..(start + BLOCK).min(n_rows) {
-                    out[i] = matrix[i * n_columns + first + j];
+    out.par_chunks_mut(BLOCK * n_rows)
+        .enumerate()
+        .for_each(|(block, out)| {
+            let first = block * BLOCK;
+            for start in (0..n_rows).step_by(BLOCK) {
+                for (j, out) in out.chunks_exact_mut(n_rows).enumerate() {
+                    for i in start..(start + BLOCK).min(n_rows) {
+                        out[i] = matrix[i * n_columns + first + j];
+                    }
                 }
             }
-        }
-    });
+        });
     out
 }
 
@@ -195,7 +203,8 @@ mod tests {
             let product = multiply(&a, &b, depth, n);
             for i in 0..m {
                 for j in 0..n {
-                    let plain = (0..depth).fold(0f32, |sum, k| a[i * depth + k].mul_add(b[k * n + j], sum));
+                    let plain =
+                        (0..depth).fold(0f32, |sum, k| a[i * depth + k].mul_add(b[k * n + j], sum));
                     assert_eq!(product[i * n + j], plain, "{m}x{depth}x{n} at {i},{j}");
                 }
             }
@@ -216,7 +225,10 @@ mod tests {
         let expected: Vec<f64> = values.iter().map(|&x| f64::from(x).exp()).collect();
         exponentials(&mut values, 0.0);
         for (value, expected) in values.iter().zip(expected) {
-            assert!((f64::from(*value) / expected - 1.0).abs() < 4e-7, "{value} for {expected}");
+            assert!(
+                (f64::from(*value) / expected - 1.0).abs() < 4e-7,
+                "{value} for {expected}"
+            );
         }
     }
 

@@ -77,9 +77,13 @@ pub enum Piece {
 impl Material {
     /// Adds pieces, in order. `split` gives the words of a text in normal form.
     pub fn add(&mut self, pieces: &[Piece], split: &(dyn Fn(&str) -> Vec<String> + Sync)) {
-        let cut: Vec<Vec<Vec<String>>> = pieces.par_iter().map(|piece| cut_piece(piece, split)).collect();
+        let cut: Vec<Vec<Vec<String>>> = pieces
+            .par_iter()
+            .map(|piece| cut_piece(piece, split))
+            .collect();
         for (piece, parts) in pieces.iter().zip(cut) {
-            let mut ranges: Vec<WordRange> = parts.into_iter().map(|words| self.append(words)).collect();
+            let mut ranges: Vec<WordRange> =
+                parts.into_iter().map(|words| self.append(words)).collect();
             match piece {
                 Piece::Pair { kind, .. } => {
                     let passage = ranges.pop().unwrap_or_default();
@@ -92,7 +96,10 @@ impl Material {
                     let title = ranges.remove(0);
                     ranges.retain(|clause| !clause.is_empty());
                     if !ranges.is_empty() {
-                        self.collection(kind).texts.push(Text { title, clauses: ranges });
+                        self.collection(kind).texts.push(Text {
+                            title,
+                            clauses: ranges,
+                        });
                     }
                 }
             }
@@ -117,10 +124,17 @@ impl Material {
     }
 
     fn collection(&mut self, name: &str) -> &mut Collection {
-        let at = self.collections.iter().position(|c| c.name == name).unwrap_or_else(|| {
-            self.collections.push(Collection { name: name.to_owned(), ..Collection::default() });
-            self.collections.len() - 1
-        });
+        let at = self
+            .collections
+            .iter()
+            .position(|c| c.name == name)
+            .unwrap_or_else(|| {
+                self.collections.push(Collection {
+                    name: name.to_owned(),
+                    ..Collection::default()
+                });
+                self.collections.len() - 1
+            });
         &mut self.collections[at]
     }
 
@@ -130,9 +144,14 @@ impl Material {
             .par_iter()
             .map(|collection| {
                 let mut counts = vec![0u32; self.names.len()];
-                let pairs = collection.pairs.iter().flat_map(|p| [p.query.clone(), p.passage.clone()]);
-                let texts =
-                    collection.texts.iter().flat_map(|t| t.clauses.iter().cloned().chain([t.title.clone()]));
+                let pairs = collection
+                    .pairs
+                    .iter()
+                    .flat_map(|p| [p.query.clone(), p.passage.clone()]);
+                let texts = collection
+                    .texts
+                    .iter()
+                    .flat_map(|t| t.clauses.iter().cloned().chain([t.title.clone()]));
                 for range in pairs.chain(texts) {
                     for &word in &self.words[range.start as usize..range.end as usize] {
                         counts[word as usize] += 1;
@@ -148,15 +167,17 @@ impl Material {
 fn cut_piece(piece: &Piece, split: &(dyn Fn(&str) -> Vec<String> + Sync)) -> Vec<Vec<String>> {
     match piece {
         Piece::Pair { query, passage, .. } => vec![split(query), split(passage)],
-        Piece::Text { title, body, .. } => {
-            [split(title)].into_iter().chain(clauses(body).map(split)).collect()
-        }
+        Piece::Text { title, body, .. } => [split(title)]
+            .into_iter()
+            .chain(clauses(body).map(split))
+            .collect(),
     }
 }
 
 /// The stretches between punctuation that ends a clause.
 fn clauses(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| "，。；！？：\n\r,;!?".contains(c)).filter(|clause| !clause.trim().is_empty())
+    text.split(|c: char| "，。；！？：\n\r,;!?".contains(c))
+        .filter(|clause| !clause.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -164,20 +185,39 @@ mod tests {
     use super::*;
 
     fn characters(text: &str) -> Vec<String> {
-        text.chars().filter(|c| c.is_alphanumeric()).map(String::from).collect()
+        text.chars()
+            .filter(|c| c.is_alphanumeric())
+            .map(String::from)
+            .collect()
     }
 
     #[test]
     fn pairs_and_texts_become_numbers_by_kind() {
         let mut material = Material::default();
         let pieces = [
-            Piece::Pair { kind: "faq".into(), query: "甲乙".into(), passage: "乙丙".into() },
-            Piece::Text { kind: "news".into(), title: "丁".into(), body: "甲，乙。\n\n，丙".into() },
-            Piece::Pair { kind: "faq".into(), query: "！".into(), passage: "乙".into() },
+            Piece::Pair {
+                kind: "faq".into(),
+                query: "甲乙".into(),
+                passage: "乙丙".into(),
+            },
+            Piece::Text {
+                kind: "news".into(),
+                title: "丁".into(),
+                body: "甲，乙。\n\n，丙".into(),
+            },
+            Piece::Pair {
+                kind: "faq".into(),
+                query: "！".into(),
+                passage: "乙".into(),
+            },
         ];
         material.add(&pieces, &characters);
         assert_eq!(material.names, ["甲", "乙", "丙", "丁"]);
-        assert_eq!(material.collections[0].pairs.len(), 1, "a pair without words is left out");
+        assert_eq!(
+            material.collections[0].pairs.len(),
+            1,
+            "a pair without words is left out"
+        );
         let text = &material.collections[1].texts[0];
         assert_eq!(material.words[text.title.start as usize], 3);
         assert_eq!(text.clauses.len(), 3);

@@ -56,7 +56,10 @@ impl Default for Options {
         Self {
             dimension: 256,
             n_rows: 44_000,
-            pooling: Pooling { longest_part: 1, repetition: 0.5 },
+            pooling: Pooling {
+                longest_part: 1,
+                repetition: 0.5,
+            },
             epochs: 3,
             seed: 12345,
             batch: 1024,
@@ -97,13 +100,21 @@ pub fn train(
     let mut trainer = Trainer::new(material, options, &vocabulary, start);
     let mut seeds = Random::new(options.seed);
     for epoch in 0..options.epochs {
-        let sampling = Sampling { batch: options.batch, words_per_cloze: options.words_per_cloze };
+        let sampling = Sampling {
+            batch: options.batch,
+            words_per_cloze: options.words_per_cloze,
+        };
         let batches = sampling::batches(material, sampling, seeds.next());
         let (mut sum, total) = (0.0, batches.len());
         for (i, batch) in batches.iter().enumerate() {
             let passed = (epoch as f32 + i as f32 / total as f32) / options.epochs as f32;
             sum += trainer.step(batch, options.rate * (1.0 - 0.9 * passed), seeds.next());
-            progress(Progress { epoch, done: i + 1, total, loss: sum / (i + 1) as f32 });
+            progress(Progress {
+                epoch,
+                done: i + 1,
+                total,
+                loss: sum / (i + 1) as f32,
+            });
         }
     }
     let tokens: Vec<&str> = vocabulary.tokens.iter().map(String::as_str).collect();
@@ -127,7 +138,13 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let rows = initial_rows(options, vocabulary, start);
         let squares = vec![0.0; rows.len()];
-        Self { material, options, vocabulary, rows, squares }
+        Self {
+            material,
+            options,
+            vocabulary,
+            rows,
+            squares,
+        }
     }
 
     /// One batch: pool, compare, and move every row that took part. Returns the loss.
@@ -142,9 +159,17 @@ impl<'a> Trainer<'a> {
         let same = |i: usize, j: usize| batch.examples[i].origin == batch.examples[j].origin;
         let mut gradient = vec![0f32; pooled.len()];
         let scale = self.options.scale;
-        let loss = contrastive::add_gradient(&pooled, dimension, dimension, scale, &same, &mut gradient);
+        let loss =
+            contrastive::add_gradient(&pooled, dimension, dimension, scale, &same, &mut gradient);
         if self.options.half {
-            contrastive::add_gradient(&pooled, dimension, dimension / 2, scale, &same, &mut gradient);
+            contrastive::add_gradient(
+                &pooled,
+                dimension,
+                dimension / 2,
+                scale,
+                &same,
+                &mut gradient,
+            );
         }
         self.update(&terms, &gradient, rate);
         loss
@@ -156,7 +181,9 @@ impl<'a> Trainer<'a> {
             let mut random = Random::for_item(seed, i as u64);
             self.weighed(&example.query, self.options.dropout, &mut random)
         });
-        let passages = examples.par_iter().map(|example| self.weighed(&example.passage, 0.0, &mut Random::new(0)));
+        let passages = examples
+            .par_iter()
+            .map(|example| self.weighed(&example.passage, 0.0, &mut Random::new(0)));
         queries.chain(passages).collect()
     }
 
@@ -179,12 +206,18 @@ impl<'a> Trainer<'a> {
         let mut uses: Vec<(u32, u32, f32)> = terms
             .par_iter()
             .enumerate()
-            .flat_map_iter(|(text, terms)| terms.iter().map(move |&(row, weight)| (row, text as u32, weight)))
+            .flat_map_iter(|(text, terms)| {
+                terms
+                    .iter()
+                    .map(move |&(row, weight)| (row, text as u32, weight))
+            })
             .collect();
         uses.par_sort_unstable_by_key(|&(row, text, _)| (row, text));
         let blocks = self.rows.par_chunks_mut(ROWS_TOGETHER * dimension);
-        blocks.zip(self.squares.par_chunks_mut(ROWS_TOGETHER * dimension)).enumerate().for_each(
-            |(block, (rows, squares))| {
+        blocks
+            .zip(self.squares.par_chunks_mut(ROWS_TOGETHER * dimension))
+            .enumerate()
+            .for_each(|(block, (rows, squares))| {
                 let first = (block * ROWS_TOGETHER) as u32;
                 let from = uses.partition_point(|use_| use_.0 < first);
                 let to = uses.partition_point(|use_| use_.0 < first + ROWS_TOGETHER as u32);
@@ -195,28 +228,41 @@ impl<'a> Trainer<'a> {
                     sum.fill(0.0);
                     add_rows(&mut sum, gradient, &summands);
                     let at = (uses[0].0 - first) as usize * dimension;
-                    adagrad(&mut rows[at..][..dimension], &mut squares[at..][..dimension], &sum, rate);
+                    adagrad(
+                        &mut rows[at..][..dimension],
+                        &mut squares[at..][..dimension],
+                        &sum,
+                        rate,
+                    );
                 }
-            },
-        );
+            });
     }
 }
 
 /// Random directions, long for rare tokens and short for common ones (Arora et al., "A Simple but
 /// Tough-to-Beat Baseline for Sentence Embeddings", 2017); rows of `start` where it has them.
-fn initial_rows(options: &Options, vocabulary: &Vocabulary, start: Option<&StaticModel>) -> Vec<f32> {
+fn initial_rows(
+    options: &Options,
+    vocabulary: &Vocabulary,
+    start: Option<&StaticModel>,
+) -> Vec<f32> {
     let dimension = options.dimension;
     let total = vocabulary.counts.iter().sum::<u64>().max(1) as f64;
     let mut rows = vec![0f32; vocabulary.tokens.len() * dimension];
-    rows.par_chunks_mut(dimension).enumerate().for_each(|(i, row)| {
-        if let Some((model, known)) = start.and_then(|m| Some((m, m.row(&vocabulary.tokens[i])?))) {
-            model.add_row(known, 1.0, row);
-            return;
-        }
-        let mut random = Random::for_item(options.seed, i as u64);
-        let frequency = vocabulary.counts[i] as f64 / total;
-        let length = options.rarity / (options.rarity + frequency);
-        row.iter_mut().for_each(|v| *v = random.centred() * length as f32);
-    });
+    rows.par_chunks_mut(dimension)
+        .enumerate()
+        .for_each(|(i, row)| {
+            if let Some((model, known)) =
+                start.and_then(|m| Some((m, m.row(&vocabulary.tokens[i])?)))
+            {
+                model.add_row(known, 1.0, row);
+                return;
+            }
+            let mut random = Random::for_item(options.seed, i as u64);
+            let frequency = vocabulary.counts[i] as f64 / total;
+            let length = options.rarity / (options.rarity + frequency);
+            row.iter_mut()
+                .for_each(|v| *v = random.centred() * length as f32);
+        });
     rows
 }

@@ -41,11 +41,18 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
     let mut random = Random::new(seed);
     let mut batches = Vec::new();
     for (collection, part) in material.collections.iter().enumerate() {
-        for mut examples in [pairs(part), clozes(part, sampling, random.next()), titles(part, random.next())] {
+        for mut examples in [
+            pairs(part),
+            clozes(part, sampling, random.next()),
+            titles(part, random.next()),
+        ] {
             random.shuffle(&mut examples);
             while examples.len() >= SMALLEST_BATCH {
                 let rest = examples.split_off(sampling.batch.min(examples.len()));
-                batches.push(Batch { collection, examples });
+                batches.push(Batch {
+                    collection,
+                    examples,
+                });
                 examples = rest;
             }
         }
@@ -103,21 +110,31 @@ fn cloze(text: &Text, index: usize, random: &mut Random) -> Option<Example> {
     }
     Some(Example {
         query: [clauses[query_first].start..clauses[query_last].end, 0..0],
-        passage: [if titled { text.title.clone() } else { 0..0 }, before, after],
+        passage: [
+            if titled { text.title.clone() } else { 0..0 },
+            before,
+            after,
+        ],
         origin: index as u64,
     })
 }
 
 /// The title → a window of its text.
 fn titles(collection: &Collection, seed: u64) -> Vec<Example> {
-    let titled = collection.texts.iter().enumerate().filter(|(_, text)| !text.title.is_empty());
+    let titled = collection
+        .texts
+        .iter()
+        .enumerate()
+        .filter(|(_, text)| !text.title.is_empty());
     titled
         .map(|(index, text)| {
             let mut random = Random::for_item(seed, index as u64);
             let first = random.below(text.clauses.len());
             let n_words = 60 + random.below(240) as u32;
             let start = text.clauses[first].start;
-            let end = text.clauses.iter().map(|c| c.end).find(|&end| end - text.clauses[0].start >= n_words + (start - text.clauses[0].start));
+            let end = text.clauses.iter().map(|c| c.end).find(|&end| {
+                end - text.clauses[0].start >= n_words + (start - text.clauses[0].start)
+            });
             let end = end.unwrap_or(text.clauses[text.clauses.len() - 1].end);
             Example {
                 query: [text.title.clone(), 0..0],

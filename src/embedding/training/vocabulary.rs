@@ -35,15 +35,25 @@ pub fn choose(material: &Material, n_rows: usize, longest_part: usize) -> Vocabu
             });
         }
     }
-    let mut ranked: Vec<(&str, f64, u64)> =
-        tokens.into_iter().filter(|(_, (_, n))| *n >= 2).map(|(token, (score, n))| (token, score, n)).collect();
+    let mut ranked: Vec<(&str, f64, u64)> = tokens
+        .into_iter()
+        .filter(|(_, (_, n))| *n >= 2)
+        .map(|(token, (score, n))| (token, score, n))
+        .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
     ranked.truncate(n_rows);
     ranked.sort_by(|a, b| a.0.cmp(b.0));
-    let tokens: Vec<String> = ranked.iter().map(|(token, ..)| (*token).to_owned()).collect();
+    let tokens: Vec<String> = ranked
+        .iter()
+        .map(|(token, ..)| (*token).to_owned())
+        .collect();
     let counts = ranked.iter().map(|(.., n)| *n).collect();
     let rows_of_word = rows_of_words(&material.names, &tokens, longest_part);
-    Vocabulary { tokens, counts, rows_of_word }
+    Vocabulary {
+        tokens,
+        counts,
+        rows_of_word,
+    }
 }
 
 /// The rows of each word and of its parts; `tokens` in ascending order.

@@ -124,10 +124,11 @@ pub(super) fn enacted(head: &[Line<'_>]) -> Option<Date> {
         .char_indices()
         .filter(|&(at, c)| c.is_numeric() && !line.text[..at].ends_with(char::is_numeric));
     if says {
-        dates
+        let dates: Vec<Date> = dates
             .filter_map(|(at, _)| read_date(&line.text[at..]))
-            .last()
             .map(|(date, _)| date)
+            .collect();
+        dates.last().copied()
     } else {
         None
     }
