@@ -26,7 +26,10 @@ fn test_model() -> Option<PathBuf> {
 }
 
 fn open_folder(folder: &Path) -> Result<Arc<dyn Embedder>, EmbeddingError> {
-    open(&EmbeddingSettings { model: folder.display().to_string(), ..EmbeddingSettings::default() })
+    open(&EmbeddingSettings {
+        model: folder.display().to_string(),
+        ..EmbeddingSettings::default()
+    })
 }
 
 /// A copy of the test model with one file changed; `None` deletes it.
@@ -56,7 +59,9 @@ fn the_same_text_gives_the_same_vector_in_any_batch() {
     let Some(model) = test_model() else { return };
     let embedder = open_folder(&model).unwrap();
     assert_eq!(embedder.dimension(), 16);
-    let texts: Vec<String> = (1..40).map(|i| "云溪市社保办理".repeat(i % 7 + 1) + &"养老".repeat(i)).collect();
+    let texts: Vec<String> = (1..40)
+        .map(|i| "云溪市社保办理".repeat(i % 7 + 1) + &"养老".repeat(i))
+        .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let together = embedder.embed_passages(&texts).unwrap();
     assert_eq!(together.len(), texts.len());
@@ -66,7 +71,10 @@ fn the_same_text_gives_the_same_vector_in_any_batch() {
         assert!(cosine(vector, alone) > 0.9999, "{text}");
     }
     assert!(embedder.embed_passages(&[]).unwrap().is_empty());
-    assert!(cosine(&together[0], &together[5]) < 0.9999, "different texts differ");
+    assert!(
+        cosine(&together[0], &together[5]) < 0.9999,
+        "different texts differ"
+    );
 }
 
 #[test]
@@ -84,13 +92,25 @@ fn instructions_stand_in_front_of_queries_only() {
     let Some(model) = test_model() else { return };
     let prompts = r#"{"prompts": {"query": "为这个句子生成表示以用于检索相关文章："}}"#;
     let folder = changed(&model, "config_sentence_transformers.json", Some(prompts));
-    let (plain, instructed) = (open_folder(&model).unwrap(), open_folder(folder.path()).unwrap());
+    let (plain, instructed) = (
+        open_folder(&model).unwrap(),
+        open_folder(folder.path()).unwrap(),
+    );
     assert_ne!(plain.id(), instructed.id(), "other vectors, other id");
     let text = "公积金怎么办理";
     let full = "为这个句子生成表示以用于检索相关文章：公积金怎么办理";
-    assert_eq!(instructed.embed_query(text).unwrap(), plain.embed_query(full).unwrap());
-    assert_eq!(instructed.embed_passages(&[text]).unwrap(), plain.embed_passages(&[text]).unwrap());
-    assert_eq!(plain.embed_query(text).unwrap(), plain.embed_passages(&[text]).unwrap()[0]);
+    assert_eq!(
+        instructed.embed_query(text).unwrap(),
+        plain.embed_query(full).unwrap()
+    );
+    assert_eq!(
+        instructed.embed_passages(&[text]).unwrap(),
+        plain.embed_passages(&[text]).unwrap()
+    );
+    assert_eq!(
+        plain.embed_query(text).unwrap(),
+        plain.embed_passages(&[text]).unwrap()[0]
+    );
 }
 
 #[test]
@@ -107,7 +127,10 @@ fn a_damaged_folder_is_an_error() {
         let folder = changed(&model, name, Some(contents));
         match open_folder(folder.path()) {
             Err(EmbeddingError::Model(message)) => {
-                assert!(message.contains(&folder.path().display().to_string()), "{name}: {message}");
+                assert!(
+                    message.contains(&folder.path().display().to_string()),
+                    "{name}: {message}"
+                );
             }
             Err(error) => panic!("{name}: {error:?}"),
             Ok(_) => panic!("{name} was accepted"),
@@ -120,16 +143,27 @@ fn missing_files_are_listed_before_anything_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
     let message = open_folder(folder.path()).err().unwrap().to_string();
-    for part in ["model.onnx, config.json", &folder.path().display().to_string()] {
+    for part in [
+        "model.onnx, config.json",
+        &folder.path().display().to_string(),
+    ] {
         assert!(message.contains(part), "{part} in {message}");
     }
 }
 
 #[test]
 fn an_unknown_name_lists_the_known_ones() {
-    let settings = EmbeddingSettings { model: "bge-huge-zh".to_owned(), ..EmbeddingSettings::default() };
+    let settings = EmbeddingSettings {
+        model: "bge-huge-zh".to_owned(),
+        ..EmbeddingSettings::default()
+    };
     let message = open(&settings).err().unwrap().to_string();
-    for part in ["bge-huge-zh", "built-in", "bge-small-zh-v1.5", "multilingual-e5-small"] {
+    for part in [
+        "bge-huge-zh",
+        "built-in",
+        "bge-small-zh-v1.5",
+        "multilingual-e5-small",
+    ] {
         assert!(message.contains(part), "{part} in {message}");
     }
 }
@@ -147,7 +181,12 @@ fn a_named_model_without_network_says_what_to_set() {
         ..EmbeddingSettings::default()
     };
     let message = open(&settings).err().unwrap().to_string();
-    for part in ["Xenova/bge-small-zh-v1.5", "http://127.0.0.1:9", "embedding.mirror", "tokenizer.json"] {
+    for part in [
+        "Xenova/bge-small-zh-v1.5",
+        "http://127.0.0.1:9",
+        "embedding.mirror",
+        "tokenizer.json",
+    ] {
         assert!(message.contains(part), "{part} in {message}");
     }
 }

@@ -258,6 +258,29 @@ fn contents_pages_are_no_headings() {
 }
 
 #[test]
+fn headings_of_several_ranks_on_one_line_are_told_apart() {
+    let extract = of_blocks(&[
+        (Role::Paragraph, "目录"),
+        (
+            Role::Paragraph,
+            "第一编　总则............................................................1",
+        ),
+        (Role::Paragraph, "第一章　任务......1"),
+        (Role::Paragraph, "第二章　原则......2"),
+        (Role::Heading(1), "第一编　总则第一章　任务"),
+        (Role::Paragraph, "第一条　甲。"),
+        (Role::Heading(1), "第二章　原则"),
+        (Role::Paragraph, "第二条　乙。"),
+    ]);
+    let passages = cut(&extract, "", &CutOptions::default());
+    let paths: Vec<_> = passages.iter().map(|p| p.heading.join("/")).collect();
+    assert_eq!(
+        paths,
+        ["", "第一编 总则/第一章 任务", "第一编 总则/第二章 原则"]
+    );
+}
+
+#[test]
 fn questions_know_their_answers() {
     let text = "一、多久能办结？\n五个工作日内办结。\n1.急件当天办结；\n2.其他五天。\n二、在哪里办？\n答：在云溪市政务中心办理。\n三、可以代办吗？\n可以。";
     let passages = cut_plain(text);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::Places;
+use super::output::{print, print_line};
 use super::workplace::limits;
 use crate::corpus::check::{FileFinding, check};
 use crate::corpus::load::{LoadContext, load_file};
@@ -55,9 +56,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     findings.retain(|found| is_within(&found.path, &part));
 
     if arguments.json {
-        println!("{}", to_json(&findings));
+        print_line(&to_json(&findings).to_string())?;
     } else {
-        print!("{}", to_text(&findings, outcomes.len()));
+        print(&to_text(&findings, outcomes.len()))?;
     }
     let has_errors = findings.iter().any(|found| found.finding.error);
     Ok(if has_errors {

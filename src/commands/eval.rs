@@ -14,6 +14,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Places;
+use super::output::{print, print_line};
 use super::search::ModeName;
 use super::workplace::{ingredients, retrieval_settings};
 use crate::config::Overrides;
@@ -105,9 +106,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
     });
     if arguments.json {
-        println!("{report}");
+        print_line(&report.to_string())?;
     } else {
-        print!("{}", to_text(&report));
+        print(&to_text(&report))?;
     }
     Ok(ExitCode::SUCCESS)
 }

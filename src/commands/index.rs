@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Places;
+use super::output::{print, print_line};
 use super::progress::Console;
 use super::workplace::Workplace;
 use crate::records::FileOutcome;
@@ -40,9 +41,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let graph_ms = began.elapsed().as_millis() as u64;
     console.finish();
     if arguments.json {
-        println!("{}", to_json(&summary, graph_ms));
+        print_line(&to_json(&summary, graph_ms).to_string())?;
     } else {
-        print!("{}", to_text(&summary));
+        print(&to_text(&summary))?;
     }
     Ok(ExitCode::SUCCESS)
 }

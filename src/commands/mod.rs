@@ -9,6 +9,7 @@ mod check;
 mod embedding;
 mod eval;
 mod index;
+mod output;
 mod progress;
 mod search;
 mod serve;

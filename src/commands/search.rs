@@ -1,16 +1,21 @@
 //! `zhiku search`: one query against the index.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
 use super::Places;
+use super::output::{print, print_line};
 use super::workplace::open_retriever;
-use crate::document::{Audience, Kind};
+use crate::document::{Audience, Kind, Validity};
 use crate::http::search_reply_json;
 use crate::retrieval::{Filters, Group, Hit, Mode, SearchRequest, SearchResponse};
+
+/// How much of a hit's text is shown on a terminal.
+const SHOWN_CHARS: usize = 120;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ModeName {
@@ -106,64 +111,68 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         explain: arguments.explain,
         deadline: None,
     };
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let response = retriever
         .search(&request)
         .context("the query cannot be answered")?;
     let took = began.elapsed();
     if arguments.json {
-        println!("{}", search_reply_json(response, took)?);
-    } else {
-        print_hits(&response);
+        print_line(&search_reply_json(response, took)?)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_hits(response: &SearchResponse) {
     for degraded in &response.degraded {
         eprintln!("注意：本次结果降级（{}）", degraded.name());
     }
-    if response.hits.is_empty() {
-        println!("没有找到相关内容");
-    }
-    for (n, hit) in response.hits.iter().enumerate() {
-        print_hit(n + 1, hit);
-    }
+    print(&to_text(&response))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn print_hit(n: usize, hit: &Hit) {
+fn to_text(response: &SearchResponse) -> String {
+    if response.hits.is_empty() {
+        return "没有找到相关内容\n".to_owned();
+    }
+    (1..)
+        .zip(&response.hits)
+        .map(|(n, hit)| hit_to_text(n, hit))
+        .collect()
+}
+
+fn hit_to_text(n: usize, hit: &Hit) -> String {
     let validity = match hit.validity {
-        crate::document::Validity::InForce => "",
-        crate::document::Validity::NotYet => "【尚未施行】",
-        crate::document::Validity::Expired => "【已失效】",
-        crate::document::Validity::Repealed => "【已废止】",
+        Validity::InForce => "",
+        Validity::NotYet => "【尚未施行】",
+        Validity::Expired => "【已失效】",
+        Validity::Repealed => "【已废止】",
     };
-    let heading = hit.heading.join(" / ");
-    println!(
-        "{n}. {validity}{}  {heading}  ({:.3})",
-        hit.title, hit.score
-    );
+    let place = match hit.heading.join(" / ") {
+        heading if heading.is_empty() => String::new(),
+        heading => format!(" › {heading}"),
+    };
     let source = [
         hit.department.as_deref(),
         hit.doc_no.as_deref(),
         Some(hit.citation.path.as_str()),
     ];
-    println!(
-        "   来源：{}",
-        source.into_iter().flatten().collect::<Vec<_>>().join(" · ")
-    );
+    let source = source.into_iter().flatten().collect::<Vec<_>>().join(" · ");
     let text: String = hit.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut shown: String = text.chars().take(120).collect();
+    let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
-    println!("   {shown}");
+    let mut lines = vec![
+        format!("{n}. {validity}{}{place}  ({:.3})", hit.title, hit.score),
+        format!("   来源：{source}"),
+        format!("   {shown}"),
+    ];
     for other in &hit.also_in {
-        println!("   同见：{}（{}）", other.title, other.document_id);
+        lines.push(format!("   同见：{}（{}）", other.title, other.document_id));
     }
-    if let Some(explanation) = &hit.explanation {
-        for line in explanation.lines() {
-            println!("   | {line}");
-        }
+    for line in hit
+        .explanation
+        .iter()
+        .flat_map(|explanation| explanation.lines())
+    {
+        lines.push(format!("   | {line}"));
     }
+    lines.join("\n") + "\n"
 }

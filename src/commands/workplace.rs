@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Places;
-use crate::config::{Config, Fusion, Overrides};
+use crate::config::{Config, Fusion, Overrides, process_environment};
 use crate::corpus::Limits;
+use crate::embedding::{self, EmbeddingSettings};
 use crate::engine::{Ingredients, PassageIndex};
 use crate::records::Records;
 use crate::retrieval::fusion::FusionMethod;
@@ -29,7 +30,7 @@ impl Places {
             index: self.index.clone(),
             ..flags
         };
-        let config = Config::load(self.config.as_deref(), std::env::vars(), &overrides)?;
+        let config = Config::load(self.config.as_deref(), process_environment(), &overrides)?;
         Ok(config)
     }
 }
@@ -113,7 +114,25 @@ pub(super) fn open_retriever(config: &Config) -> anyhow::Result<Retriever> {
 /// out: everything still works by words.
 pub(super) fn ingredients(config: &Config) -> anyhow::Result<Ingredients> {
     let analyser = analyser(&config.corpus.path);
-    let embedder = None;
+    let settings = &config.embedding;
+    let opened = embedding::open(&EmbeddingSettings {
+        model: settings.model.clone(),
+        onnx_runtime: settings.onnx_runtime.clone(),
+        mirror: settings.mirror.clone(),
+        cache_dir: Some(
+            settings
+                .cache_dir
+                .clone()
+                .unwrap_or_else(|| config.index.path.join("models")),
+        ),
+    });
+    let embedder = match opened {
+        Ok(embedder) => Some(embedder),
+        Err(error) => {
+            tracing::error!(%error, "the embedding model cannot be used; searching by words alone");
+            None
+        }
+    };
     Ok(Ingredients { analyser, embedder })
 }
 

@@ -108,11 +108,7 @@ fn check_file(path: &str, outcome: &Outcome, day: Date, report: &mut Report) {
     match outcome {
         Outcome::Failed(reason) => report.error(path, "unreadable", format!("无法读取：{reason}")),
         Outcome::NoText(reason) => {
-            report.error(
-                path,
-                "no_text",
-                format!("没有可检索的文字：{reason}。请提供可复制文字的版本"),
-            );
+            report.error(path, "no_text", format!("没有可检索的文字：{reason}"));
         }
         Outcome::Skipped(reason) => report.warning(path, "skipped", format!("未收录：{reason}")),
         Outcome::Loaded {

@@ -8,6 +8,7 @@ mod app;
 mod backend;
 mod documents;
 mod extract;
+mod hits;
 mod observe;
 mod offsets;
 mod operations;
@@ -23,6 +24,6 @@ pub use backend::{
     Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
     DocumentVersion, DocumentView, Original, Status,
 };
+pub use hits::search_reply_json;
 pub use router::{openapi, router};
-pub use search::search_reply_json;
 pub use server::serve;

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::lines::{Form, Line, same_but_blanks};
+use super::lines::{Form, Line, is_blank, same_but_blanks};
 use super::markers::{CLOSERS, ItemStyle, Marker, ends_clause, is_short, marker, skip_blanks};
 
 /// Lines that belong together: an article, a question with its answer, or what a heading covers.
@@ -141,23 +141,36 @@ fn contents(lines: &[Line<'_>], markers: &[Option<Marker>]) -> Range<usize> {
     let Some(start) = lines.iter().take(200).position(is_contents) else {
         return 0..0;
     };
+    let named = |at: usize| {
+        let words = heading_words(lines[at].text);
+        matches!(marker(words), Some(Marker::Division { .. }))
+    };
+    let first_at = (start + 1..lines.len().min(start + 20))
+        .find(|&at| named(at))
+        .unwrap_or(start + 1);
     let first = lines
-        .get(start + 1)
-        .map_or("", |line| heading_words(line.text));
+        .get(first_at)
+        .map_or(String::new(), |line| solid(heading_words(line.text)));
     for at in start + 1..lines.len() {
-        let ends = matches!(
+        let article = matches!(
             markers[at],
             Some(Marker::Article {
                 separated: true,
                 ..
             })
-        ) || !is_short(lines[at].text, 80)
-            || (at > start + 1 && same_but_blanks(heading_words(lines[at].text), first));
+        );
+        let ends = article
+            || !is_short(lines[at].text, 80)
+            || (at > first_at && !first.is_empty() && solid(lines[at].text).starts_with(&first));
         if ends {
             return start..at;
         }
     }
     0..0
+}
+
+fn solid(text: &str) -> String {
+    text.chars().filter(|&c| !is_blank(c)).collect()
 }
 
 /// A line of a contents page without its dots and page number.
@@ -201,14 +214,16 @@ fn shape(lines: &[Line<'_>], markers: &[Option<Marker>], at: usize, last_article
     ) {
         return question;
     }
+    if let Some(Marker::Division { rank, number }) = markers[at] {
+        return Shape::Heading {
+            rank: Rank::Division(rank),
+            number: Some(number),
+        };
+    }
     if let Some(rank) = marked {
         return Shape::Heading { rank, number: None };
     }
     match markers[at] {
-        Some(Marker::Division { rank, number }) => Shape::Heading {
-            rank: Rank::Division(rank),
-            number: Some(number),
-        },
         Some(Marker::Annex) => Shape::Heading {
             rank: Rank::Annex,
             number: None,
@@ -460,7 +475,8 @@ fn continuation(line: &str, n_label_bytes: usize) -> String {
 /// Collects sections line by line.
 struct Outline<'a, 't> {
     lines: &'a [Line<'t>],
-    title: &'a str,
+    /// Without blanks.
+    title: String,
     /// Open headings; the flag says that the entry is a question.
     stack: Vec<Open>,
     sections: Vec<Section>,
@@ -475,10 +491,10 @@ struct Open {
 }
 
 impl<'a, 't> Outline<'a, 't> {
-    fn new(lines: &'a [Line<'t>], title: &'a str) -> Self {
+    fn new(lines: &'a [Line<'t>], title: &str) -> Self {
         Self {
             lines,
-            title,
+            title: title.split_whitespace().collect(),
             stack: Vec::new(),
             sections: Vec::new(),
             current: Section::default(),
@@ -614,8 +630,20 @@ impl<'a, 't> Outline<'a, 't> {
         let shown = self
             .stack
             .iter()
-            .filter(|open| open.rank != Rank::Article && !same_but_blanks(&open.text, self.title));
+            .filter(|open| open.rank != Rank::Article && !self.is_title(open));
         shown.map(|open| open.text.clone()).collect()
+    }
+
+    /// Whether a heading is the title of the document, or the part of it that stands on this line.
+    fn is_title(&self, open: &Open) -> bool {
+        let part = matches!(open.rank, Rank::Marked(_))
+            && !open.text.is_empty()
+            && is_short(&open.text, 60)
+            && {
+                let text: String = open.text.split_whitespace().collect();
+                self.title.starts_with(&text) || self.title.ends_with(&text)
+            };
+        part || same_but_blanks(&open.text, &self.title)
     }
 
     /// Ends the current section before line `at`, unless only headings stand in it so far.
