@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use aho_corasick::AhoCorasick;
 
 use crate::document::ByteSpan;
-use crate::text::{
-    Analyser, Normalised, Reference, Term, is_han, is_stop_word, normalise, references,
-};
+use crate::text::{Analyser, Normalised, Reference, Term, is_han, is_stop_word, references};
 
 /// Two sentences answer better than one only below this many characters together.
 const MAX_CHARS_OF_TWO_SENTENCES: usize = 200;
@@ -165,9 +163,8 @@ struct Mark {
 }
 
 impl MarkedPassage {
-    /// Looks for the terms in a passage's original text.
-    pub fn new(original: &str, terms: &QueryTerms) -> Self {
-        let normalised = normalise(original);
+    /// Looks for the terms in a passage.
+    pub fn new(normalised: Normalised, terms: &QueryTerms) -> Self {
         let text = normalised.as_str();
         let marks = match &terms.matcher {
             Some(matcher) => matcher
@@ -319,7 +316,7 @@ mod tests {
 
     fn marked(query: &str, original: &str) -> MarkedPassage {
         let terms = QueryTerms::of(&Analyser::built_in(), normalise(query).as_str());
-        MarkedPassage::new(original, &terms)
+        MarkedPassage::new(normalise(original), &terms)
     }
 
     fn highlighted<'t>(query: &str, original: &'t str, max: usize) -> Vec<&'t str> {

@@ -5,17 +5,25 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 
 use super::candidates::Candidate;
+use super::grouping::{Source, group};
+use super::highlight::{MarkedPassage, QueryTerms};
 use super::reading::Reading;
 use super::{AlsoIn, Citation, Group, Hit, SearchError, SearchRequest};
 use crate::document::{ByteSpan, passage_id};
 use crate::engine::Snapshot;
 use crate::lexical::StoredPassage;
+use crate::text::{Normalised, normalise};
+
+/// Most highlighted places of one hit.
+const MAX_HIGHLIGHTS: usize = 50;
 
 /// Candidates looked at beyond the number of hits wanted, so that duplicates of a hit are found
 /// and do not leave the page short.
 const SPARE_CANDIDATES: usize = 20;
 
 /// The best `request.limit` hits, best first.
+///
+/// Only as many candidates are read as it takes to fill the page.
 pub fn collect(
     snapshot: &Snapshot,
     reading: &Reading,
@@ -23,52 +31,96 @@ pub fn collect(
     day: Date,
     candidates: &[Candidate],
 ) -> Result<Vec<Hit>, SearchError> {
-    let mut documents = BTreeSet::new();
-    let mut hits: Vec<Hit> = Vec::new();
-    let mut n_seen = 0;
-    for candidate in candidates {
-        if n_seen >= request.limit + SPARE_CANDIDATES {
-            break;
-        }
-        if request.group == Group::Document {
-            let Some(first) = snapshot.words.first_passage_no(candidate.passage) else {
-                continue;
+    let loaded = load(snapshot, request, candidates)?;
+    let sources: Vec<Source<'_>> = loaded
+        .iter()
+        .map(|loaded| Source {
+            document_id: &loaded.stored.document_id,
+            normalised: loaded.normalised.as_str(),
+        })
+        .collect();
+    let mut groups = group(&sources, request.group);
+    groups.truncate(request.limit);
+    let also_in: Vec<Vec<AlsoIn>> = groups
+        .iter()
+        .map(|group| {
+            group
+                .also_in
+                .iter()
+                .map(|&at| also_in(&loaded[at].stored))
+                .collect()
+        })
+        .collect();
+
+    let terms = QueryTerms::of(&snapshot.analyser, &reading.normalised);
+    let mut loaded: Vec<Option<Loaded>> = loaded.into_iter().map(Some).collect();
+    let mut hits = Vec::with_capacity(groups.len());
+    for (group, also_in) in groups.iter().zip(also_in) {
+        if let Some(shown) = loaded[group.shown].take() {
+            let explanation = match request.explain {
+                true => Some(explain(snapshot, reading, &shown.candidate)?),
+                false => None,
             };
-            if !documents.insert(first) {
-                continue;
-            }
-        }
-        let Some(stored) = snapshot.words.passage(candidate.passage)? else {
-            continue;
-        };
-        n_seen += 1;
-        if let Some(same) = hits.iter_mut().find(|hit| hit.text == stored.text) {
-            let other = AlsoIn {
-                document_id: stored.document_id,
-                title: stored.title,
-            };
-            if same.document_id != other.document_id && !same.also_in.contains(&other) {
-                same.also_in.push(other);
-            }
-        } else if hits.len() < request.limit {
-            hits.push(hit(snapshot, reading, request, day, candidate, stored)?);
+            hits.push(Hit {
+                also_in,
+                explanation,
+                ..hit(shown, &terms, day)
+            });
         }
     }
     Ok(hits)
 }
 
-fn hit(
-    snapshot: &Snapshot,
-    reading: &Reading,
-    request: &SearchRequest,
-    day: Date,
-    candidate: &Candidate,
+/// A candidate with what is stored of it.
+struct Loaded {
+    candidate: Candidate,
     stored: StoredPassage,
-) -> Result<Hit, SearchError> {
-    let explanation = match request.explain {
-        true => Some(explain(snapshot, reading, candidate)?),
-        false => None,
-    };
+    normalised: Normalised,
+}
+
+/// Reads candidates, best first; by [`Group::Document`] the best of each document alone.
+fn load(
+    snapshot: &Snapshot,
+    request: &SearchRequest,
+    candidates: &[Candidate],
+) -> Result<Vec<Loaded>, SearchError> {
+    let mut documents = BTreeSet::new();
+    let mut loaded = Vec::new();
+    for candidate in candidates {
+        if loaded.len() == request.limit + SPARE_CANDIDATES {
+            break;
+        }
+        // The first passage's number names the document, and is cheap to ask for.
+        let document = snapshot.words.first_passage_no(candidate.passage);
+        if request.group == Group::Document && !documents.insert(document) {
+            continue;
+        }
+        if let Some(stored) = snapshot.words.passage(candidate.passage)? {
+            let normalised = normalise(&stored.text);
+            loaded.push(Loaded {
+                candidate: *candidate,
+                stored,
+                normalised,
+            });
+        }
+    }
+    Ok(loaded)
+}
+
+fn also_in(stored: &StoredPassage) -> AlsoIn {
+    AlsoIn {
+        document_id: stored.document_id.clone(),
+        title: stored.title.clone(),
+    }
+}
+
+fn hit(loaded: Loaded, terms: &QueryTerms, day: Date) -> Hit {
+    let Loaded {
+        candidate,
+        stored,
+        normalised,
+    } = loaded;
+    let marked = MarkedPassage::new(normalised, terms);
     let StoredPassage {
         document_id,
         path,
@@ -79,20 +131,20 @@ fn hit(
         text,
         ..
     } = stored;
-    let n_chars = text.chars().count();
-    Ok(Hit {
+    let within = |span: ByteSpan| {
+        ByteSpan::new(
+            span.start - passage.span.start,
+            span.end - passage.span.start,
+        )
+    };
+    Hit {
         passage_id: passage_id(&document_id, passage.ordinal),
+        highlights: marked.highlights(MAX_HIGHLIGHTS),
+        answer: passage.answer.map(within).or_else(|| marked.answer()),
         document_id,
         title,
         heading: passage.heading,
         kind: metadata.kind,
-        highlights: Vec::new(),
-        answer: passage.answer.map(|answer| {
-            ByteSpan::new(
-                answer.start - passage.span.start,
-                answer.end - passage.span.start,
-            )
-        }),
         score: candidate.score(),
         contributions: candidate.contributions,
         validity: metadata.validity_on(day),
@@ -108,13 +160,13 @@ fn hit(
             row: passage.row,
             article: passage.article,
             char_start: stored.chars_before,
-            char_end: stored.chars_before + n_chars,
+            char_end: stored.chars_before + text.chars().count(),
             content_hash,
         },
         text,
         also_in: Vec::new(),
-        explanation,
-    })
+        explanation: None,
+    }
 }
 
 /// Spells out a score: both contributions, and what each term added to the words' side.

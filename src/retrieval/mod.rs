@@ -12,6 +12,7 @@ use crate::document::{Audience, ByteSpan, Kind, Validity};
 mod candidates;
 mod conditions;
 pub mod fusion;
+pub mod grouping;
 pub mod highlight;
 mod hits;
 mod query_vector;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::candidates::rank;
 use super::conditions::{conditions, facets};
-use super::fusion::{Fused, FusionMethod};
+use super::fusion::{Fused, FusionError, FusionMethod};
 use super::hits::collect;
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
@@ -145,7 +145,7 @@ impl Retriever {
             }
         };
         Ok((
-            self.settings.fusion.fuse(&lexical, &vector, 2 * n),
+            self.settings.fusion.fuse(&lexical, &vector, 2 * n)?,
             degraded,
         ))
     }
@@ -218,6 +218,12 @@ fn named(
 
 impl From<LexicalError> for SearchError {
     fn from(error: LexicalError) -> Self {
+        Self::Index(error.to_string())
+    }
+}
+
+impl From<FusionError> for SearchError {
+    fn from(error: FusionError) -> Self {
         Self::Index(error.to_string())
     }
 }
