@@ -33,6 +33,7 @@ pub mod pdf_streams;
 pub mod plain;
 pub mod tabular;
 
+pub mod load;
 pub mod read;
 
 pub mod folder_defaults;
@@ -40,8 +41,8 @@ pub mod metadata;
 pub mod passages;
 
 pub mod assemble;
+pub mod check;
 pub mod faq;
-pub mod load;
 
 use std::path::PathBuf;
 

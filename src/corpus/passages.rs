@@ -141,7 +141,7 @@ fn whole(
     {
         return None;
     }
-    let mut section = named.cloned().next().unwrap_or_default();
+    let mut section = named.clone().next().cloned().unwrap_or_default();
     section.heading = sections
         .iter()
         .skip(1)
@@ -175,6 +175,7 @@ fn join_short(
     joined
 }
 
+/// What introduces the parts below it joins the first of them; neighbours join if both are short.
 fn may_join(
     last: &Section,
     next: &Section,
@@ -186,11 +187,15 @@ fn may_join(
     if !plain(last) || !plain(next) {
         return false;
     }
-    let n_shared = shared(&last.heading, &next.heading).len();
-    let siblings = n_shared + 1 >= last.heading.len() && n_shared + 1 >= next.heading.len();
     let n_last = n_chars(text, &lines[last.lines.clone()], options.target_chars);
     let n_next = n_chars(text, &lines[next.lines.clone()], options.target_chars);
-    siblings && n_last.min(n_next) < options.min_chars && n_last + n_next <= options.target_chars
+    if n_last >= options.min_chars || n_last + n_next > options.target_chars {
+        return false;
+    }
+    let n_shared = shared(&last.heading, &next.heading).len();
+    let introduces = n_shared == last.heading.len();
+    let neighbours = n_shared + 1 >= last.heading.len() && n_shared + 1 >= next.heading.len();
+    introduces || (neighbours && n_next < options.min_chars)
 }
 
 /// Headings that both paths begin with.

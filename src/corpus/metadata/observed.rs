@@ -5,7 +5,7 @@
 //! or date that the text merely cites is not taken for its own.
 
 use crate::corpus::Extract;
-use crate::corpus::passages::lines::{Line, lines};
+use crate::corpus::passages::lines::{Line, is_blank, lines};
 use crate::document::Validity;
 
 use super::Layer;
@@ -44,19 +44,17 @@ pub fn observe(extract: &Extract) -> Layer {
         .or_else(|| doc_no::own(head, title));
     let signature = issuer::signature(&lines);
     fields.issuer = issuer::issuer(title, signature.as_ref(), fields.doc_no.as_deref(), &labels);
-    fields.published_at = labels
+    let signed = labels
         .date(Label::Signed)
         .or(signature.map(|s| s.date))
-        .or_else(|| validity::enacted(head))
-        .or_else(|| labels.date(Label::Published))
-        .or_else(|| date_line(head));
+        .or_else(|| validity::enacted(head));
+    let published = labels.date(Label::Published).or_else(|| date_line(head));
+    fields.published_at = signed.or(published);
 
-    let flat: String = extract
-        .text
-        .chars()
-        .filter(|&c| !crate::corpus::passages::lines::is_blank(c))
-        .collect();
-    let period = validity::period(&flat, fields.published_at);
+    let flat: String = extract.text.chars().filter(|&c| !is_blank(c)).collect();
+    // The date of a web page is not that of the rule which it repeats, unless the page is the rule's own.
+    let issued = signed.or(published.filter(|_| fields.doc_no.is_some()));
+    let period = validity::period(&flat, issued, published.or(signed));
     fields.effective_from = labels.date(Label::From).or(period.from);
     fields.effective_to = labels
         .date(Label::To)

@@ -6,7 +6,7 @@
 use crate::corpus::{Extract, Role};
 use crate::document::ByteSpan;
 
-use super::markers::{Marker, marker, skip_blanks};
+use super::markers::{ItemStyle, Marker, marker, skip_blanks};
 
 /// A stretch of the text without leading or trailing blanks; never empty.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,9 +39,7 @@ pub(crate) fn lines(extract: &Extract) -> Vec<Line<'_>> {
         push_text(text, ByteSpan::new(done, start), block.page, &mut lines);
         let span = ByteSpan::new(start, end);
         match block.role {
-            Role::Heading(level) => {
-                push_line(text, span, Form::Heading(level), block.page, &mut lines)
-            }
+            Role::Heading(level) => push_heading(text, span, level, block.page, &mut lines),
             Role::TableRow { table, row } => {
                 push_line(text, span, Form::Row { table, row }, block.page, &mut lines)
             }
@@ -51,6 +49,31 @@ pub(crate) fn lines(extract: &Extract) -> Vec<Line<'_>> {
     }
     push_text(text, ByteSpan::new(done, text.len()), None, &mut lines);
     lines
+}
+
+/// 第一编　总则第一章　任务: headings of several ranks run into one are told apart.
+fn push_heading<'t>(
+    text: &'t str,
+    span: ByteSpan,
+    level: u8,
+    page: Option<u32>,
+    lines: &mut Vec<Line<'t>>,
+) {
+    let heading = span.of(text);
+    let mut start = 0;
+    let is_division = |rest: &str| matches!(marker(rest), Some(Marker::Division { .. }));
+    if heading.len() <= 3 * MAX_HEAD_BYTES && is_division(heading.trim_start_matches(is_blank)) {
+        for (at, _) in heading.match_indices('第').filter(|&(at, _)| at > 0) {
+            if is_division(&heading[at..]) && !heading[start..at].trim_matches(is_blank).is_empty()
+            {
+                let part = ByteSpan::new(span.start + start, span.start + at);
+                push_line(text, part, Form::Heading(level), page, lines);
+                start = at;
+            }
+        }
+    }
+    let rest = ByteSpan::new(span.start + start, span.end);
+    push_line(text, rest, Form::Heading(level), page, lines);
 }
 
 fn push_line<'t>(
@@ -95,7 +118,11 @@ fn push_soft<'t>(text: &'t str, span: ByteSpan, page: Option<u32>, lines: &mut V
             n_blanks += if c == '\t' { 2 } else { 1 };
             continue;
         }
-        if at > start && opens_line(&line[at..], previous, n_blanks) {
+        let heads =
+            |rest: &str| at - start <= MAX_HEAD_BYTES && opens_below(&line[start..at], rest);
+        if at > start
+            && (opens_line(&line[at..], previous, n_blanks) || (n_blanks > 0 && heads(&line[at..])))
+        {
             push_line(
                 text,
                 ByteSpan::new(span.start + start, span.start + at),
@@ -141,6 +168,31 @@ fn opens_line(rest: &str, previous: char, n_blanks: usize) -> bool {
         }
         _ => false,
     }
+}
+
+/// Longest heading that a sub-heading may follow on the same line, in bytes.
+const MAX_HEAD_BYTES: usize = 96;
+
+/// 三、公共措施 （一）宣传教育: a heading and the first one below it, run into one line.
+fn opens_below(head: &str, rest: &str) -> bool {
+    let is_first = matches!(
+        marker(rest),
+        Some(Marker::Item {
+            style: ItemStyle::ChineseInBrackets,
+            number: 1,
+            ..
+        })
+    );
+    is_first
+        && matches!(
+            marker(head),
+            Some(
+                Marker::Item {
+                    style: ItemStyle::Chinese,
+                    ..
+                } | Marker::Division { .. }
+            )
+        )
 }
 
 fn is_break(c: char) -> bool {

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::lines::{Form, Line, same_but_blanks};
+use super::lines::{Form, Line, is_blank, same_but_blanks};
 use super::markers::{CLOSERS, ItemStyle, Marker, ends_clause, is_short, marker, skip_blanks};
 
 /// Lines that belong together: an article, a question with its answer, or what a heading covers.
@@ -35,6 +35,9 @@ const MAX_MARKED_HEADING_CHARS: usize = 80;
 const MAX_LEAD_CHARS: usize = 80;
 /// Longest question, in characters.
 const MAX_QUESTION_CHARS: usize = 120;
+
+/// Most questions in a row that one answer answers.
+const MAX_WORDINGS: usize = 20;
 
 /// Orders headings: an entry closes those that stand at its own rank or deeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +125,7 @@ fn shapes(lines: &[Line<'_>]) -> Vec<Shape> {
         }
         shapes.push(shape);
     }
+    demote_annex_lists(lines, &mut shapes);
     demote_childless(&mut shapes);
     shapes
 }
@@ -137,23 +141,36 @@ fn contents(lines: &[Line<'_>], markers: &[Option<Marker>]) -> Range<usize> {
     let Some(start) = lines.iter().take(200).position(is_contents) else {
         return 0..0;
     };
+    let named = |at: usize| {
+        let words = heading_words(lines[at].text);
+        matches!(marker(words), Some(Marker::Division { .. }))
+    };
+    let first_at = (start + 1..lines.len().min(start + 20))
+        .find(|&at| named(at))
+        .unwrap_or(start + 1);
     let first = lines
-        .get(start + 1)
-        .map_or("", |line| heading_words(line.text));
+        .get(first_at)
+        .map_or(String::new(), |line| solid(heading_words(line.text)));
     for at in start + 1..lines.len() {
-        let ends = matches!(
+        let article = matches!(
             markers[at],
             Some(Marker::Article {
                 separated: true,
                 ..
             })
-        ) || !is_short(lines[at].text, 80)
-            || (at > start + 1 && same_but_blanks(heading_words(lines[at].text), first));
+        );
+        let ends = article
+            || !is_short(lines[at].text, 80)
+            || (at > first_at && !first.is_empty() && solid(lines[at].text).starts_with(&first));
         if ends {
             return start..at;
         }
     }
     0..0
+}
+
+fn solid(text: &str) -> String {
+    text.chars().filter(|&c| !is_blank(c)).collect()
 }
 
 /// A line of a contents page without its dots and page number.
@@ -197,14 +214,16 @@ fn shape(lines: &[Line<'_>], markers: &[Option<Marker>], at: usize, last_article
     ) {
         return question;
     }
+    if let Some(Marker::Division { rank, number }) = markers[at] {
+        return Shape::Heading {
+            rank: Rank::Division(rank),
+            number: Some(number),
+        };
+    }
     if let Some(rank) = marked {
         return Shape::Heading { rank, number: None };
     }
     match markers[at] {
-        Some(Marker::Division { rank, number }) => Shape::Heading {
-            rank: Rank::Division(rank),
-            number: Some(number),
-        },
         Some(Marker::Annex) => Shape::Heading {
             rank: Rank::Annex,
             number: None,
@@ -349,6 +368,28 @@ fn is_rule_title(text: &str, next: Option<&Line<'_>>, mark: Option<Marker>) -> b
         && !text.starts_with(['（', '('])
 }
 
+/// 附件：1. 甲 goes on with 2. 乙 on the next line: a list, not headings.
+fn demote_annex_lists(lines: &[Line<'_>], shapes: &mut [Shape]) {
+    let mut in_list = false;
+    for (line, shape) in lines.iter().zip(shapes) {
+        match shape {
+            Shape::Heading {
+                rank: Rank::Annex, ..
+            } => in_list = line.text.contains(['：', ':']),
+            Shape::Heading {
+                rank: Rank::Item(style),
+                number: Some(number),
+            } if in_list => {
+                *shape = Shape::Item {
+                    style: *style,
+                    number: *number,
+                };
+            }
+            _ => in_list = false,
+        }
+    }
+}
+
 /// A heading that another heading of its rank or above follows at once heads nothing: it is a line
 /// of a list. So is one that continues such a list, and a question in a mere list of questions.
 fn demote_childless(shapes: &mut [Shape]) {
@@ -434,7 +475,8 @@ fn continuation(line: &str, n_label_bytes: usize) -> String {
 /// Collects sections line by line.
 struct Outline<'a, 't> {
     lines: &'a [Line<'t>],
-    title: &'a str,
+    /// Without blanks.
+    title: String,
     /// Open headings; the flag says that the entry is a question.
     stack: Vec<Open>,
     sections: Vec<Section>,
@@ -449,10 +491,10 @@ struct Open {
 }
 
 impl<'a, 't> Outline<'a, 't> {
-    fn new(lines: &'a [Line<'t>], title: &'a str) -> Self {
+    fn new(lines: &'a [Line<'t>], title: &str) -> Self {
         Self {
             lines,
-            title,
+            title: title.split_whitespace().collect(),
             stack: Vec::new(),
             sections: Vec::new(),
             current: Section::default(),
@@ -466,7 +508,12 @@ impl<'a, 't> Outline<'a, 't> {
             Shape::Heading { rank, number } if self.heads(rank, next) => {
                 self.begin(at);
                 self.close(rank, number);
-                self.open(rank, line.text, false);
+                let text = if rank == Rank::Annex {
+                    self.annex_title(at, next)
+                } else {
+                    line.text.to_owned()
+                };
+                self.open(rank, text, false);
             }
             Shape::RunIn {
                 rank,
@@ -476,7 +523,7 @@ impl<'a, 't> Outline<'a, 't> {
                 self.begin(at);
                 self.close(rank, Some(number));
                 self.body();
-                self.open(rank, &line.text[..n_bytes], false);
+                self.open(rank, line.text[..n_bytes].to_owned(), false);
             }
             Shape::Article {
                 number,
@@ -487,7 +534,7 @@ impl<'a, 't> Outline<'a, 't> {
                 self.body();
                 self.current.article = Some(number);
                 self.current.continuation = Some(continuation(line.text, n_label_bytes));
-                self.open(Rank::Article, &line.text[..n_label_bytes], false);
+                self.open(Rank::Article, line.text[..n_label_bytes].to_owned(), false);
             }
             Shape::Question {
                 rank,
@@ -544,14 +591,16 @@ impl<'a, 't> Outline<'a, 't> {
                 .stack
                 .last()
                 .is_some_and(|o| o.is_question && o.rank == rank);
-        if asked_only {
+        if asked_only && self.current.questions.len() < MAX_WORDINGS {
             self.current.questions.push(words.to_owned());
+        } else if asked_only {
+            return self.text(line.span.start);
         } else {
             self.begin(at);
             self.close(rank, None);
             self.current.questions.push(words.to_owned());
             self.current.heading = self.path();
-            self.open(rank, words, true);
+            self.open(rank, words.to_owned(), true);
         }
         if let Some(reply) = reply {
             self.body();
@@ -581,8 +630,20 @@ impl<'a, 't> Outline<'a, 't> {
         let shown = self
             .stack
             .iter()
-            .filter(|open| open.rank != Rank::Article && !same_but_blanks(&open.text, self.title));
+            .filter(|open| open.rank != Rank::Article && !self.is_title(open));
         shown.map(|open| open.text.clone()).collect()
+    }
+
+    /// Whether a heading is the title of the document, or the part of it that stands on this line.
+    fn is_title(&self, open: &Open) -> bool {
+        let part = matches!(open.rank, Rank::Marked(_))
+            && !open.text.is_empty()
+            && is_short(&open.text, 60)
+            && {
+                let text: String = open.text.split_whitespace().collect();
+                self.title.starts_with(&text) || self.title.ends_with(&text)
+            };
+        part || same_but_blanks(&open.text, &self.title)
     }
 
     /// Ends the current section before line `at`, unless only headings stand in it so far.
@@ -628,10 +689,26 @@ impl<'a, 't> Outline<'a, 't> {
         self.stack.truncate(keep);
     }
 
-    fn open(&mut self, rank: Rank, text: &str, is_question: bool) {
+    /// 附件1 alone takes its title from the next line.
+    fn annex_title(&self, at: usize, next: Option<&Shape>) -> String {
+        let label = self.lines[at].text;
+        let titled = |line: &&Line<'_>| {
+            is_short(line.text, 40) && !ends_clause(line.text) && line.form == Form::Text
+        };
+        match self.lines.get(at + 1).filter(titled) {
+            Some(title) if is_short(label, 6) && next == Some(&Shape::Body) => {
+                format!("{label} {}", title.text)
+            }
+            _ => label.to_owned(),
+        }
+    }
+
+    fn open(&mut self, rank: Rank, text: String, is_question: bool) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let text = words.join(" ");
         self.stack.push(Open {
             rank,
-            text: text.to_owned(),
+            text,
             is_question,
         });
     }

@@ -92,7 +92,7 @@ pub(super) fn issuer(
 ) -> Option<String> {
     let by_title = title
         .split_once("关于")
-        .and_then(|(before, _)| organs_on(before.trim_start_matches("（转载）").trim()));
+        .and_then(|(before, _)| organs_on(before.trim()));
     let by_order = || {
         doc_no
             .and_then(|no| no.split_once("令第"))
@@ -109,6 +109,13 @@ pub(super) fn issuer(
             .iter()
             .all(|name| name.chars().count() <= 60)
             .then_some(names)
+    };
+    // A title may run the names together that the signature keeps apart.
+    let by_title = match (by_title, signature) {
+        (Some(title), Some(signed)) if title.concat() == signed.organs.concat() => {
+            Some(signed.organs.clone())
+        }
+        (by_title, _) => by_title,
     };
     let organs = by_title
         .or_else(|| signature.map(|s| s.organs.clone()))

@@ -9,10 +9,17 @@ use super::doc_no::doc_no_in;
 
 /// Longest title, in characters.
 const MAX_TITLE_CHARS: usize = 120;
+/// Chinese characters that make a carried title believable though the text does not repeat it.
+const MIN_WRITTEN_HAN: usize = 6;
+/// Chinese characters at the head that make a text Chinese: its title is, too.
+const MIN_CHINESE_HAN: usize = 100;
 /// How far into the text a title may stand, in characters.
 const N_HEAD_CHARS: usize = 4000;
 
 /// The document's title, without the name of the site and blanks at the ends.
+///
+/// What the format carries wins if it stands in the text or is clearly written by an editor;
+/// office programs leave titles of templates behind.
 pub(super) fn title(extract: &Extract, lines: &[Line<'_>]) -> Option<String> {
     let property = extract
         .properties
@@ -32,23 +39,51 @@ pub(super) fn title(extract: &Extract, lines: &[Line<'_>]) -> Option<String> {
         .filter(|&c| !is_blank(c))
         .take(N_HEAD_CHARS)
         .collect();
-    let confirmed = carried.iter().find(|title| head.contains(&solid(title)));
+    let n_han = |text: &str| text.chars().filter(|&c| is_han(c)).count();
+    let believable = |title: &&String| n_han(title) > 0 || n_han(&head) < MIN_CHINESE_HAN;
+    let confirmed = carried
+        .iter()
+        .filter(believable)
+        .find(|title| head.contains(&solid(title)));
+    let written = || carried.iter().find(|title| n_han(title) >= MIN_WRITTEN_HAN);
     let heading = || {
+        let marked = |line: &&Line<'_>| matches!(line.form, Form::Heading(1 | 2));
+        let first_line = |line: &Line<'_>| line.text.lines().next().map(one_line);
         lines
             .iter()
-            .find(|l| matches!(l.form, Form::Heading(1 | 2)) && is_title(l.text))
-            .map(|l| one_line(l.text))
+            .filter(marked)
+            .filter_map(first_line)
+            .find(|title| is_title(title) && believable(&title))
     };
-    confirmed
-        .cloned()
-        .or_else(heading)
+    let chosen = confirmed.or_else(written).cloned().or_else(heading);
+    chosen
+        .map(|title| completed(title, lines))
         .or_else(|| first_lines(lines))
         .or_else(|| carried.first().cloned())
 }
 
+/// A title that the text breaks over lines, put together.
+fn completed(title: String, lines: &[Line<'_>]) -> String {
+    let at = lines
+        .iter()
+        .take(40)
+        .position(|line| solid(line.text) == solid(&title));
+    match at {
+        Some(at) => joined(title, &lines[at + 1..]),
+        None => title,
+    }
+}
+
+fn is_han(c: char) -> bool {
+    ('\u{3400}'..='\u{9fff}').contains(&c)
+}
+
 /// A title may name its site behind a dash or a bar: 关于…的通知-云溪市人民政府网站.
 fn without_site(title: &str) -> String {
-    let mut title = one_line(title);
+    let bare = ["（转载）", "(转载)", "【转载】"]
+        .iter()
+        .find_map(|mark| title.trim_start().strip_prefix(mark));
+    let mut title = one_line(bare.unwrap_or(title));
     while let Some((at, mark)) = title
         .rmatch_indices(['-', '_', '|', '—', '–', '－', '｜'])
         .next()
@@ -95,6 +130,7 @@ fn is_title(title: &str) -> bool {
     (2..=MAX_TITLE_CHARS).contains(&n_chars)
         && n_letters >= 2
         && !machine_made
+        && !title.contains("**")
         && !title.ends_with("网站")
 }
 
@@ -104,24 +140,29 @@ fn first_lines(lines: &[Line<'_>]) -> Option<String> {
         .iter()
         .take(30)
         .position(|line| opens_title(line.text))?;
-    let mut title = one_line(lines[start].text);
-    for line in lines[start + 1..].iter().take(3) {
-        let unfinished =
-            !is_finished(&title) && (title.contains("关于") || line.text.starts_with("关于"));
-        if !unfinished
-            || !is_title(line.text)
-            || ends_clause(line.text)
-            || marker(line.text).is_some()
-        {
+    Some(joined(one_line(lines[start].text), &lines[start + 1..]))
+}
+
+/// `title` with the lines after it that finish it: a title 关于… ends with what sort of document it is.
+fn joined(mut title: String, rest: &[Line<'_>]) -> String {
+    for line in rest.iter().take(3) {
+        let begun = title.contains("关于") || line.text.starts_with("关于");
+        let goes_on = is_title(line.text)
+            && !ends_clause(line.text)
+            && marker(line.text).is_none()
+            && parse_date(line.text).is_none();
+        if !begun || is_finished(&title) || !goes_on {
             break;
         }
-        if line.text.starts_with("关于") && !title.ends_with(' ') {
-            title.push_str(line.text.trim());
+        // 的 通 知 is spaced out for looks.
+        let spaced = line.text.chars().filter(|&c| !is_blank(c)).nth(6).is_none();
+        title.push_str(&if spaced {
+            solid(line.text)
         } else {
-            title.push_str(&one_line(line.text));
-        }
+            one_line(line.text)
+        });
     }
-    Some(title)
+    title
 }
 
 fn opens_title(line: &str) -> bool {
@@ -153,7 +194,7 @@ fn opens_title(line: &str) -> bool {
 fn is_finished(title: &str) -> bool {
     [
         "通知", "意见", "决定", "公告", "通告", "批复", "函", "办法", "规定", "细则", "条例",
-        "方案", "指南",
+        "方案", "指南", "报告",
     ]
     .iter()
     .any(|w| title.ends_with(w))

@@ -57,8 +57,8 @@ const MAX_PERIOD_BYTES: usize = 240;
 
 /// Reads the last statement of the rule about its own time in force.
 ///
-/// `flat` is the text without blanks; 自印发之日起 counts from `published_at`.
-pub(super) fn period(flat: &str, published_at: Option<Date>) -> Period {
+/// `flat` is the text without blanks. 自印发之日起 counts from `issued`, 自发布之日起 from `published`.
+pub(super) fn period(flat: &str, issued: Option<Date>, published: Option<Date>) -> Period {
     let start = IN_FORCE.captures_iter(flat).last();
     let plain = if start.is_none() {
         PLAIN_START.captures_iter(flat).last()
@@ -68,7 +68,11 @@ pub(super) fn period(flat: &str, published_at: Option<Date>) -> Period {
     let mut period = Period::default();
     let mut statement_start = None;
     if let Some(found) = start.or(plain) {
-        let day = read_date(&found[1]).map(|(date, _)| date).or(published_at);
+        let day = read_date(&found[1]).map(|(date, _)| date);
+        let made_public = ["发布", "公布", "颁布"]
+            .iter()
+            .any(|word| found[1].starts_with(word));
+        let day = day.or(if made_public { published } else { issued });
         let delay = found
             .get(2)
             .and_then(|days| read_number(days.as_str()))
@@ -120,10 +124,11 @@ pub(super) fn enacted(head: &[Line<'_>]) -> Option<Date> {
         .char_indices()
         .filter(|&(at, c)| c.is_numeric() && !line.text[..at].ends_with(char::is_numeric));
     if says {
-        dates
+        let dates: Vec<Date> = dates
             .filter_map(|(at, _)| read_date(&line.text[at..]))
-            .last()
             .map(|(date, _)| date)
+            .collect();
+        dates.last().copied()
     } else {
         None
     }
