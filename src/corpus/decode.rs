@@ -122,7 +122,7 @@ fn count_utf8(bytes: &[u8]) -> (usize, usize) {
 
 /// UTF-16 whose units are mostly usual characters in one byte order and not in the other.
 fn unmarked_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
-    if bytes.len() < 4 || bytes.len() % 2 != 0 {
+    if bytes.len() < 4 || !bytes.len().is_multiple_of(2) {
         return None;
     }
     let usual = |unit: fn([u8; 2]) -> u16| {

@@ -156,9 +156,7 @@ fn text_content(extension: &str, bytes: &[u8]) -> Result<Detected, LoadError> {
     let html = looks_like_html(bytes);
     let format = match extension {
         "md" | "markdown" if !html => Format::Markdown,
-        "txt" | "text" | "" if !html && !(extension.is_empty() && is_binary(bytes)) => {
-            Format::Plain
-        }
+        "txt" | "text" | "" if !(html || extension.is_empty() && is_binary(bytes)) => Format::Plain,
         "csv" | "tsv" if !html => Format::Csv,
         "html" | "htm" | "shtml" | "xhtml" => Format::Html,
         "md" | "markdown" | "txt" | "text" | "csv" | "tsv" => Format::Html,

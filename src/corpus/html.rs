@@ -11,7 +11,7 @@ use scraper::{ElementRef, Html, Selector};
 
 use super::html_body::{self, Page};
 use super::html_text;
-use super::{Extract, ExtractBuilder, Limits, LoadError, Role, decode};
+use super::{Extract, ExtractBuilder, Limits, LoadError, Role, decode, html_shape};
 
 /// A literal pattern of this file.
 fn pattern(pattern: &str) -> Regex {
@@ -50,12 +50,7 @@ static LABEL: LazyLock<Regex> = LazyLock::new(|| {
 /// if it is no text or beyond the limits.
 pub fn load(bytes: &[u8], limits: &Limits) -> Result<Extract, LoadError> {
     let decoded = decode::decode(bytes, declared_charset(bytes).as_deref())?;
-    if is_deeper_than(&decoded.text, limits.html_depth) {
-        return Err(LoadError::Unreadable(format!(
-            "HTML 标签嵌套超过 {} 层，不像正常网页，已拒绝",
-            limits.html_depth
-        )));
-    }
+    html_shape::check(&decoded.text, limits)?;
     let html = Html::parse_document(&decoded.text);
     let mut builder = ExtractBuilder::new();
     if let Some(finding) = decoded.finding() {
@@ -178,70 +173,6 @@ fn labelled(element: ElementRef<'_>) -> Option<(String, String)> {
         .then_some((label, value))
 }
 
-/// Elements that never stay open.
-const VOID: &[&str] = &[
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
-    "track", "wbr", "frame",
-];
-/// Elements whose next sibling closes them.
-const CLOSED_BY_SIBLING: &[&str] = &[
-    "p", "li", "td", "th", "tr", "tbody", "thead", "tfoot", "option", "optgroup", "dt", "dd",
-    "colgroup", "html", "head", "body",
-];
-/// Elements whose content is no markup.
-const RAW: &[&str] = &["script", "style", "textarea", "title", "xmp", "noscript"];
-
-/// Whether more elements than `limit` are open at once, by a scan that allocates nothing.
-///
-/// The parser takes time that grows with the depth at every tag, so this comes before it.
-fn is_deeper_than(html: &str, limit: usize) -> bool {
-    let bytes = html.as_bytes();
-    let (mut at, mut depth) = (0, 0usize);
-    while let Some(found) = memchr::memchr(b'<', &bytes[at..]) {
-        at += found + 1;
-        if bytes[at..].starts_with(b"!--") {
-            at = memchr::memmem::find(&bytes[at..], b"-->").map_or(bytes.len(), |end| at + end);
-            continue;
-        }
-        let closes = bytes.get(at) == Some(&b'/');
-        let name_start = at + usize::from(closes);
-        let name_len = bytes[name_start..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric())
-            .count();
-        let name = &html[name_start..name_start + name_len];
-        let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        if name.is_empty() || is(VOID) || is(CLOSED_BY_SIBLING) {
-            continue;
-        }
-        if closes {
-            depth = depth.saturating_sub(1);
-        } else if is(RAW) {
-            at = end_of_raw(html, name_start + name_len, name);
-        } else {
-            depth += 1;
-            if depth > limit {
-                return true;
-            }
-        }
-    }
-    false
-}
-
-/// Where the content of a raw element ends: at its end tag.
-fn end_of_raw(html: &str, mut at: usize, name: &str) -> usize {
-    let bytes = html.as_bytes();
-    while let Some(found) = memchr::memmem::find(&bytes[at..], b"</") {
-        at += found + 2;
-        if bytes[at..].len() >= name.len()
-            && bytes[at..at + name.len()].eq_ignore_ascii_case(name.as_bytes())
-        {
-            return at;
-        }
-    }
-    bytes.len()
-}
-
 /// The element after this one among its siblings.
 trait NextElement<'a> {
     fn next_sibling_element(&self) -> Option<ElementRef<'a>>;
@@ -256,21 +187,6 @@ impl<'a> NextElement<'a> for ElementRef<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn depth_counts_what_stays_open() {
-        assert!(is_deeper_than(&"<div>".repeat(11), 10));
-        assert!(!is_deeper_than(&"<div></div>".repeat(100), 10));
-        assert!(!is_deeper_than(&"<p><br><li>".repeat(100), 10));
-        assert!(!is_deeper_than(
-            &format!("<script>{}</script>", "<b>".repeat(100)),
-            10
-        ));
-        assert!(!is_deeper_than(
-            &format!("<!--{}-->", "<b>".repeat(100)),
-            10
-        ));
-    }
 
     #[test]
     fn titles_lose_the_site() {

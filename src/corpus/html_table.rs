@@ -2,9 +2,9 @@
 
 use scraper::{ElementRef, Selector};
 
+use super::grid::{RawCell, RawRow};
 use super::html_body::Page;
 use super::html_text::text_with_breaks;
-use super::table::{RawCell, RawRow};
 
 /// Spans beyond this are damage.
 const LARGEST_SPAN: usize = 1000;

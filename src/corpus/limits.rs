@@ -26,8 +26,12 @@ pub struct Limits {
     /// Bytes of all XML entries of a zip container together, unpacked: these are parsed into
     /// trees many times their size. Default 96 MiB.
     pub zip_xml_bytes: u64,
-    /// Elements open at once in an HTML page. Default 1,000.
+    /// Bytes of drawing operators in one stream of a PDF, unpacked. Default 16 MiB.
+    pub pdf_content_bytes: u64,
+    /// Elements open at once in an HTML page. Default 256.
     pub html_depth: usize,
+    /// Attributes of one HTML element. Default 500.
+    pub html_attributes: usize,
     /// Cells of one table, merged cells counted where they show. Default 2 million.
     pub table_cells: usize,
     /// How long one loader may run. Default 60 s.
@@ -46,7 +50,9 @@ impl Default for Limits {
             zip_entries: 10_000,
             zip_bytes: 512 * MIB,
             zip_xml_bytes: 96 * MIB,
-            html_depth: 1_000,
+            pdf_content_bytes: 16 * MIB,
+            html_depth: 256,
+            html_attributes: 500,
             table_cells: 2_000_000,
             loader_time: Duration::from_secs(60),
         }

@@ -68,8 +68,7 @@ fn wrap_width(text: &str, lines: &[ByteSpan]) -> usize {
         .filter(|&&length| length * 10 >= width * 8)
         .count();
     if lengths.len() >= 3
-        && width >= 10
-        && width <= LONGEST_PRINTED_LINE
+        && (10..=LONGEST_PRINTED_LINE).contains(&width)
         && n_close * 3 >= lengths.len()
     {
         width

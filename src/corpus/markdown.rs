@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::table::{RawCell, RawRow};
+use super::grid::{RawCell, RawRow};
 use super::{Extract, ExtractBuilder, Limits, LoadError, Role, Table, plain};
 
 /// Compiles a pattern that is written in this file.

@@ -14,11 +14,13 @@ pub mod limits;
 pub mod walk;
 
 pub mod extract;
+pub mod grid;
 pub mod lines;
 pub mod table;
 
 pub mod html;
 pub mod html_body;
+pub mod html_shape;
 pub mod html_table;
 pub mod html_text;
 pub mod jsonl;
@@ -27,6 +29,7 @@ pub mod ofd;
 pub mod ofd_lines;
 pub mod office;
 pub mod pdf;
+pub mod pdf_streams;
 pub mod plain;
 pub mod tabular;
 

@@ -9,8 +9,8 @@ use undoc::model::{
     Block, Document, ListType, Paragraph, RevisionType, Section, Table as OfficeTable,
 };
 
+use super::grid::{RawCell, RawRow};
 use super::limits::shown_size;
-use super::table::{RawCell, RawRow};
 use super::{Extract, ExtractBuilder, Limits, LoadError, Role, Table};
 
 /// Reads a Word or PowerPoint file.

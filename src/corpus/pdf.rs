@@ -3,11 +3,14 @@
 //! unpdf parses. Pages without text are told: a scan has to be listed, not indexed as empty.
 //! No character recognition.
 
-use unpdf::model::{Block, Page, Paragraph, Table as PdfTable};
-use unpdf::{ErrorKind, ParseOptions};
+use std::ops::ControlFlow;
+use std::time::Instant;
 
-use super::table::{RawCell, RawRow};
-use super::{Extract, ExtractBuilder, Finding, Limits, LoadError, Role, Table, lines};
+use unpdf::model::{Block, Metadata, Page, Paragraph, Table as PdfTable};
+use unpdf::{ErrorKind, PageStreamOptions, ParseEvent, ParseOptions, PdfParser};
+
+use super::grid::{RawCell, RawRow};
+use super::{Extract, ExtractBuilder, Finding, Limits, LoadError, Role, Table, lines, pdf_streams};
 
 /// A page with fewer characters than this, page numbers and stamps apart, shows a picture.
 const FEWEST_CHARS_OF_A_PAGE: usize = 10;
@@ -20,49 +23,61 @@ const FEWEST_CHARS_OF_A_LINE: usize = 25;
 /// # Errors
 /// [`LoadError::NoText`] for a scan; [`LoadError::Unreadable`] if it is damaged or encrypted.
 pub fn load(bytes: &[u8], limits: &Limits) -> Result<Extract, LoadError> {
-    // One thread: the caller's time limit must not leave shared worker threads busy.
-    let options = ParseOptions::new()
-        .lenient()
-        .sequential()
-        .with_resources(false);
-    let document =
-        unpdf::parse_bytes_with_options(bytes, options).map_err(|error| match error.kind() {
-            ErrorKind::Encrypted | ErrorKind::InvalidPassword => {
-                LoadError::Unreadable("PDF 有密码保护，请去掉密码后重新保存".to_owned())
-            }
-            _ => LoadError::Unreadable(format!("PDF 损坏，无法解析（{error}）；请重新导出")),
-        })?;
+    pdf_streams::check(bytes, limits)?;
+    let deadline = Instant::now() + limits.loader_time;
     let mut pages = Pages {
         limits,
         builder: ExtractBuilder::new(),
         open: None,
     };
-    let mut empty_pages = Vec::new();
-    for page in &document.pages {
-        pages.push_page(page)?;
-        if page
-            .plain_text()
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .count()
-            < FEWEST_CHARS_OF_A_PAGE
-            && shows_picture(page)
-        {
-            empty_pages.push(page.number);
+    let mut document = Seen::default();
+    let mut failure = None;
+    // One thread, and an end between pages: what the caller gave up on must not go on for long.
+    let options = PageStreamOptions {
+        parallel: false,
+        ..PageStreamOptions::default()
+    };
+    let parser = PdfParser::from_bytes_with_options(bytes, ParseOptions::new().lenient())
+        .map_err(unparsed)?;
+    let events = parser.for_each_page(options, |event| {
+        if let Err(error) = pages.take(event, &mut document) {
+            failure = Some(error);
+            return ControlFlow::Break(());
         }
+        if Instant::now() > deadline || pages.builder.n_bytes() > limits.text_bytes {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    if let Some(error) = failure {
+        return Err(error);
     }
+    events.map_err(unparsed)?;
+    let Seen {
+        metadata,
+        n_pages,
+        empty_pages,
+        failed_pages,
+    } = document;
     pages.close();
     let mut builder = pages.builder;
-    let n_pages = document.pages.len();
     if builder.n_bytes() == 0 || (!empty_pages.is_empty() && empty_pages.len() == n_pages) {
         return Err(LoadError::NoText(format!(
             "PDF 共 {n_pages} 页，没有可提取的文字（扫描件或图片），请提供文字版"
         )));
     }
-    if !empty_pages.is_empty() {
-        builder.finding(scanned_pages(&empty_pages));
+    for (code, pages, what) in [
+        ("scanned_pages", &empty_pages, "是图片，没有可提取的文字"),
+        ("damaged_pages", &failed_pages, "损坏，内容缺失，请重新导出"),
+    ] {
+        if !pages.is_empty() {
+            builder.finding(Finding {
+                error: false,
+                code,
+                message: format!("{}{what}", named_pages(pages)),
+            });
+        }
     }
-    let metadata = &document.metadata;
     for (key, value) in [
         ("title", &metadata.title),
         ("author", &metadata.author),
@@ -81,22 +96,33 @@ fn shows_picture(page: &Page) -> bool {
         || page.image_coverage > 0.0
 }
 
-fn scanned_pages(pages: &[u32]) -> Finding {
+/// `第 1、2 页（共 2 页）`, the first ten named.
+fn named_pages(pages: &[u32]) -> String {
     let shown: Vec<String> = pages.iter().take(10).map(u32::to_string).collect();
     let more = if pages.len() > shown.len() {
         " 等"
     } else {
         ""
     };
-    Finding {
-        error: false,
-        code: "scanned_pages",
-        message: format!(
-            "第 {}{more} 页（共 {} 页）是图片，没有可提取的文字",
-            shown.join("、"),
-            pages.len()
-        ),
+    format!("第 {}{more} 页（共 {} 页）", shown.join("、"), pages.len())
+}
+
+fn unparsed(error: unpdf::Error) -> LoadError {
+    match error.kind() {
+        ErrorKind::Encrypted | ErrorKind::InvalidPassword => {
+            LoadError::Unreadable("PDF 有密码保护，请去掉密码后重新保存".to_owned())
+        }
+        _ => LoadError::Unreadable(format!("PDF 损坏，无法解析（{error}）；请重新导出")),
     }
+}
+
+/// What the pages passed so far were like.
+#[derive(Default)]
+struct Seen {
+    metadata: Metadata,
+    n_pages: usize,
+    empty_pages: Vec<u32>,
+    failed_pages: Vec<u32>,
 }
 
 /// Blocks of a document in order, paragraphs put together and taken apart.
@@ -111,6 +137,32 @@ struct Pages<'p> {
 }
 
 impl Pages<'_> {
+    fn take(&mut self, event: ParseEvent, seen: &mut Seen) -> Result<(), LoadError> {
+        match event {
+            ParseEvent::DocumentStart {
+                metadata,
+                page_count,
+                ..
+            } => {
+                (seen.metadata, seen.n_pages) = (metadata, page_count as usize);
+            }
+            ParseEvent::PageParsed(page) => {
+                self.push_page(&page)?;
+                let n_chars = page
+                    .plain_text()
+                    .chars()
+                    .filter(|c| !c.is_whitespace())
+                    .count();
+                if n_chars < FEWEST_CHARS_OF_A_PAGE && shows_picture(&page) {
+                    seen.empty_pages.push(page.number);
+                }
+            }
+            ParseEvent::PageFailed { page, .. } => seen.failed_pages.push(page),
+            ParseEvent::Progress { .. } | ParseEvent::DocumentEnd { .. } => {}
+        }
+        Ok(())
+    }
+
     fn push_page(&mut self, page: &Page) -> Result<(), LoadError> {
         let last = page.elements.len().saturating_sub(1);
         for (at, block) in page.elements.iter().enumerate() {

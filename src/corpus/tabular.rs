@@ -4,8 +4,8 @@
 
 use undoc::model::{Block, Document};
 
+use super::grid::{RawCell, RawRow};
 use super::office;
-use super::table::{RawCell, RawRow};
 use super::{Limits, LoadError, Table, plain};
 
 /// Reads decoded CSV text; the delimiter is told from the first lines.
