@@ -215,7 +215,7 @@ impl MarkedPassage {
         originals
     }
 
-    /// The sentence, or two in a row, that covers most of the query for its length, as a span of
+    /// The sentence, or two in a row of one paragraph, that covers most of the query for its length, as a span of
     /// the original; `None` if none covers enough.
     ///
     /// score(s) = Σ weights of the different terms in s / √(60 + characters of s); the first best.
@@ -225,6 +225,7 @@ impl MarkedPassage {
         let candidates = sentences.iter().enumerate().flat_map(|(number, &one)| {
             let two = sentences
                 .get(number + 1)
+                .filter(|next| !text[one.end..next.start].contains('\n'))
                 .map(|next| ByteSpan::new(one.start, next.end))
                 .filter(|two| two.of(text).chars().count() <= MAX_CHARS_OF_TWO_SENTENCES);
             std::iter::once(one).chain(two)

@@ -161,6 +161,8 @@ fn form(c: char) -> Form {
         '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => return Form::Char('\n'),
         '\t' => return Form::Char(' '),
         '\r' => return Form::Several,
+        // Most of the basic plane: ideographs and whole Hangul syllables are what they are.
+        '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => return Form::Char(c),
         _ if is_invisible(c) => return Form::Dropped,
         _ if is_combining(c) => return Form::Combining,
         _ => {}

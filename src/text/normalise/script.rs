@@ -25,7 +25,7 @@ static SIMPLIFIER: LazyLock<Simplifier> = LazyLock::new(|| {
     let converter = OpenCC::from_config(BuiltinConfig::T2s)
         .expect("the configuration and its tables are compiled in");
     let mut may_change = vec![0u64; 0x1_0000 / 64].into_boxed_slice();
-    for c in (0..=u16::MAX).filter_map(|code| char::from_u32(code.into())) {
+    for c in (0x3005..=u16::MAX).filter_map(|code| char::from_u32(code.into())) {
         if is_han(c)
             && (CHANGED_BY_PHRASES.contains(c)
                 || !converter.convert(c.encode_utf8(&mut [0; 4])).starts_with(c))
