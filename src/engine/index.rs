@@ -13,7 +13,7 @@ use crate::embedding::Embedder;
 use crate::embedding::cache::EmbeddingCache;
 use crate::lexical::{LexicalIndex, LexicalSnapshot};
 use crate::text::Analyser;
-use crate::vector::{BuildOptions, Graph, GraphError, VectorSnapshot, VectorStore};
+use crate::vector::{BuildOptions, Graph, GraphError, StoreError, VectorSnapshot, VectorStore};
 
 /// Rows above which a graph pays: below, comparing all of them takes under half a millisecond.
 const MIN_GRAPH_ROWS: usize = 20_000;
@@ -92,11 +92,11 @@ impl PassageIndex {
         let search = folder.join("search");
         create_folder(&search)?;
         let lock = IndexLock::acquire(folder)?;
-        let opened = Writer::open(&search, &ingredients).or_else(|error| {
+        let opened = Writer::open(&search, &ingredients, VectorStore::open).or_else(|error| {
             tracing::warn!(%error, folder = %search.display(), "the search folder cannot be used and is built anew");
             std::fs::remove_dir_all(&search).map_err(|source| io_error(&search, source))?;
             create_folder(&search)?;
-            Writer::open(&search, &ingredients)
+            Writer::open(&search, &ingredients, VectorStore::open)
         })?;
         Self::new(search, ingredients, opened, Some(lock))
     }
@@ -110,10 +110,10 @@ impl PassageIndex {
             folder: folder.to_owned(),
         };
         let search = folder.join("search");
-        if !search.is_dir() {
+        if !search.join(WORDS_FOLDER).join("meta.json").exists() {
             return Err(missing());
         }
-        let writer = Writer::open(&search, &ingredients)?;
+        let writer = Writer::open(&search, &ingredients, VectorStore::open_read_only)?;
         if writer.manifest.generation == 0 {
             return Err(missing());
         }
@@ -228,16 +228,22 @@ impl PassageIndex {
     }
 }
 
+/// Folder of the word index, inside the search folder.
+const WORDS_FOLDER: &str = "words";
 /// Name of the graph beside the rows it covers.
 const GRAPH_FILE: &str = "graph.bin";
 
 impl Writer {
-    fn open(search: &Path, ingredients: &Ingredients) -> Result<Self, EngineError> {
-        let words = LexicalIndex::open_or_create(&search.join("words"), &ingredients.analyser)?;
+    fn open(
+        search: &Path,
+        ingredients: &Ingredients,
+        open_store: OpenStore,
+    ) -> Result<Self, EngineError> {
+        let words = LexicalIndex::open_or_create(&search.join(WORDS_FOLDER), &ingredients.analyser)?;
         let manifest = Manifest::parse(words.payload()?.as_deref(), ingredients.basis());
         let vectors = match &ingredients.embedder {
             Some(embedder) if manifest.basis == ingredients.basis() => {
-                Some(open_vectors(search, &manifest, embedder.as_ref())?)
+                Some(open_vectors(search, &manifest, embedder.as_ref(), open_store)?)
             }
             _ => None,
         };
@@ -262,7 +268,8 @@ impl Writer {
         if let (Some(vectors), Some(embedder)) = (&mut self.vectors, &ingredients.embedder)
             && vectors.n_rows() > self.manifest.n_vector_rows
         {
-            *vectors = open_vectors(search, &self.manifest, embedder.as_ref())?;
+            *vectors =
+                open_vectors(search, &self.manifest, embedder.as_ref(), VectorStore::open)?;
         }
         Ok(())
     }
@@ -283,14 +290,18 @@ impl Writer {
     }
 }
 
+/// How rows are opened: for writing, or beside a writer.
+type OpenStore = fn(&Path, usize, &str, u64) -> Result<VectorStore, StoreError>;
+
 fn open_vectors(
     search: &Path,
     manifest: &Manifest,
     embedder: &dyn Embedder,
+    open_store: OpenStore,
 ) -> Result<VectorStore, EngineError> {
     let folder = search.join(&manifest.vector_folder);
     let (dimension, n_rows) = (embedder.dimension(), manifest.n_vector_rows);
-    let mut store = VectorStore::open(&folder, dimension, embedder.id(), n_rows)?;
+    let mut store = open_store(&folder, dimension, embedder.id(), n_rows)?;
     let path = folder.join(GRAPH_FILE);
     if path.exists() {
         match Graph::load(&path, store.rows()) {

@@ -109,39 +109,55 @@ impl VectorStore {
         model_id: &str,
         committed_rows: u64,
     ) -> Result<Self, StoreError> {
-        let path = folder.join(FILE_NAME);
         if committed_rows == 0 {
             return Self::create(folder, dimension, model_id);
         }
-        let file = OpenOptions::new().read(true).write(true).open(&path);
-        let file = file.map_err(io_error(&path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let store = Self::open_with(&options, folder, dimension, model_id, committed_rows)?;
+        let n_bytes = store.file.metadata().map_err(io_error(&store.path))?.len();
+        let end = HEADER_BYTES as u64 + committed_rows * record_bytes(dimension) as u64;
+        if n_bytes > end {
+            store.file.set_len(end).map_err(io_error(&store.path))?;
+        }
+        Ok(store)
+    }
+
+    /// Opens the store in `folder` for snapshots alone, beside a process that may be appending to
+    /// it. Changes nothing on disk; an append to it fails.
+    ///
+    /// # Errors
+    /// As [`VectorStore::open`].
+    pub fn open_read_only(
+        folder: &Path,
+        dimension: usize,
+        model_id: &str,
+        committed_rows: u64,
+    ) -> Result<Self, StoreError> {
+        let options = OpenOptions::new().read(true).to_owned();
+        Self::open_with(&options, folder, dimension, model_id, committed_rows)
+    }
+
+    fn open_with(
+        options: &OpenOptions,
+        folder: &Path,
+        dimension: usize,
+        model_id: &str,
+        committed_rows: u64,
+    ) -> Result<Self, StoreError> {
+        let path = folder.join(FILE_NAME);
+        let file = options.open(&path).map_err(io_error(&path))?;
         let model = model_hash(model_id);
         let mut reader = BufReader::with_capacity(1 << 20, &file);
         read_header(&path, &mut reader, dimension, &model)?;
 
         let n_bytes = file.metadata().map_err(io_error(&path))?.len();
-        let record_bytes = record_bytes(dimension) as u64;
-        let found = n_bytes.saturating_sub(HEADER_BYTES as u64) / record_bytes;
+        let found = n_bytes.saturating_sub(HEADER_BYTES as u64) / record_bytes(dimension) as u64;
         if found < committed_rows {
-            return Err(StoreError::Short {
-                path,
-                found,
-                committed: committed_rows,
-            });
+            return Err(StoreError::Short { path, found, committed: committed_rows });
         }
         let (rows, stored) = read_rows(&path, &mut reader, dimension, committed_rows)?;
-        let end = HEADER_BYTES as u64 + committed_rows * record_bytes;
-        if n_bytes > end {
-            file.set_len(end).map_err(io_error(&path))?;
-        }
-        Ok(Self {
-            path,
-            file,
-            model,
-            rows,
-            stored,
-            graph: None,
-        })
+        Ok(Self { path, file, model, rows, stored, graph: None })
     }
 
     /// Starts an empty store in `folder`, which is made if it is missing; an old store is emptied.

@@ -1,0 +1,306 @@
+//! The index folder over its life.
+//!
+//! 1. A corpus becomes searchable; the next run reads only what changed, and follows edits and
+//!    deletions.
+//! 2. A build that is abandoned leaves what was serving, and its numbers can be used again.
+//! 3. A deleted or damaged search folder comes back from the corpus with the same answers.
+//! 4. Records that do not match the index (a crash between the two) lead to the same state as a
+//!    build from nothing.
+//! 5. A changed lexicon builds everything anew.
+//! 6. Two documents that claim one id are both kept, and an editor hears of it.
+//! 7. The same corpus gives the same answers, however often and in however many steps it was
+//!    indexed.
+//! 8. A folder is opened for writing once at a time, and for reading beside a writer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use zhiku::corpus::Limits;
+use zhiku::document::Audience;
+use zhiku::embedding::StaticEmbedder;
+use zhiku::engine::{EngineError, Ingredients, PassageIndex};
+use zhiku::records::Records;
+use zhiku::retrieval::fusion::FusionMethod;
+use zhiku::retrieval::{
+    Filters, Group, Mode, RetrievalSettings, Retriever, SearchRequest, SearchResponse,
+};
+use zhiku::sync::{Silent, Summary, Updater};
+use zhiku::text::{Analyser, Lexicon};
+
+struct Site {
+    root: TempDir,
+}
+
+impl Site {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let site = Self { root: tempfile::tempdir().unwrap() };
+        fs::create_dir(site.corpus()).unwrap();
+        for (path, text) in files {
+            site.write(path, text);
+        }
+        site
+    }
+
+    fn corpus(&self) -> PathBuf {
+        self.root.path().join("corpus")
+    }
+
+    fn index(&self) -> PathBuf {
+        self.root.path().join("index")
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.corpus().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn open(&self) -> Open {
+        let index = PassageIndex::open(&self.index(), ingredients(&self.corpus())).unwrap();
+        let records = Records::open(&self.index().join("records.sqlite")).unwrap();
+        Open { index: Arc::new(index), records, corpus: self.corpus() }
+    }
+}
+
+fn ingredients(corpus: &Path) -> Ingredients {
+    let (lexicon, problems) = Lexicon::load(&corpus.join("_lexicon"));
+    assert!(problems.is_empty(), "{problems:?}");
+    Ingredients {
+        analyser: Analyser::with_lexicon(&lexicon),
+        embedder: Some(Arc::new(StaticEmbedder::built_in().unwrap())),
+    }
+}
+
+struct Open {
+    index: Arc<PassageIndex>,
+    records: Records,
+    corpus: PathBuf,
+}
+
+impl Open {
+    fn update(&mut self) -> Summary {
+        Updater {
+            index: &self.index,
+            records: &mut self.records,
+            corpus: &self.corpus,
+            limits: Limits::default(),
+            progress: &Silent,
+        }
+        .bring_up_to_date(false)
+        .unwrap()
+    }
+
+    fn search(&self, query: &str) -> SearchResponse {
+        search(&self.index, query)
+    }
+
+    fn titles(&self, query: &str) -> Vec<String> {
+        self.search(query).hits.into_iter().map(|hit| hit.title).collect()
+    }
+}
+
+fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
+    let settings = RetrievalSettings {
+        fusion: FusionMethod::Weighted { lexical_weight: 0.6 },
+        n_candidates: 100,
+        time_zone: jiff::tz::TimeZone::UTC,
+    };
+    let request = SearchRequest {
+        query: query.to_owned(),
+        limit: 10,
+        mode: Mode::Hybrid,
+        filters: Filters::default(),
+        as_of: Some(jiff::civil::date(2026, 11, 20)),
+        include_invalid: false,
+        audience: Audience::Internal,
+        group: Group::Document,
+        explain: true,
+        deadline: None,
+    };
+    Retriever::new(index.clone(), settings).unwrap().search(&request).unwrap()
+}
+
+/// Everything of an answer but the generation, as text.
+fn answer(open: &Open, query: &str) -> String {
+    let response = open.search(query);
+    format!("{:?}\n{:#?}\n{:?}", response.degraded, response.hits, response.facets)
+}
+
+const PENSION: &str = "# 养老金申领指南\n\n年满六十周岁的参保人，可在望江区社保大厅申领养老金。\n";
+const FERRY: &str = "# 轮渡票价\n\n云溪轮渡成人票两元，学生票一元。\n";
+const DOGS: &str = "# 养犬登记\n\n养犬人应当到派出所为犬只办理登记，领取犬牌。\n";
+
+#[test]
+fn the_next_run_reads_what_changed_and_follows_edits_and_deletions() {
+    let site = Site::new(&[("人社/养老.md", PENSION), ("交通/轮渡.md", FERRY)]);
+    let mut open = site.open();
+    let first = open.update();
+    assert_eq!((first.n_added, first.n_documents, first.generation), (2, 2, 1));
+    assert_eq!(open.titles("养老金怎么领")[0], "养老金申领指南");
+
+    let idle = open.update();
+    assert_eq!((idle.n_unchanged, idle.generation), (2, 1), "nothing changed: no new generation");
+
+    site.write("交通/轮渡.md", "# 轮渡票价\n\n云溪轮渡成人票三元。\n");
+    site.write("公安/养犬.md", DOGS);
+    fs::remove_file(site.corpus().join("人社/养老.md")).unwrap();
+    let second = open.update();
+    let counts = (second.n_added, second.n_modified, second.n_removed, second.n_documents);
+    assert_eq!(counts, (1, 1, 1, 2));
+    assert_eq!(second.generation, 2);
+    let ferry = open.search("轮渡票价多少钱");
+    assert!(ferry.hits[0].text.contains("三元") && !ferry.hits[0].text.contains("两元"));
+    assert!(open.titles("养老金怎么领").iter().all(|title| title != "养老金申领指南"));
+}
+
+#[test]
+fn an_abandoned_build_leaves_what_was_serving() {
+    let site = Site::new(&[("a.md", PENSION)]);
+    let mut open = site.open();
+    open.update();
+    let before = answer(&open, "养老金");
+    let snapshot = open.index.snapshot();
+    let stored = snapshot.words.document("a.md").unwrap().unwrap().document;
+    let mut build = open.index.begin(false, 2).unwrap();
+    build.put(&[zhiku::document::Document { id: "b".into(), ..stored }]).unwrap();
+    build.delete("a.md").unwrap();
+    drop(build);
+    assert_eq!(answer(&open, "养老金"), before);
+
+    site.write("c.md", FERRY);
+    assert_eq!(open.update().n_documents, 2);
+    assert_eq!(open.titles("轮渡")[0], "轮渡票价");
+    assert_eq!(open.titles("养老金")[0], "养老金申领指南");
+}
+
+#[test]
+fn a_deleted_or_damaged_search_folder_comes_back() {
+    let site = Site::new(&[("a.md", PENSION), ("b.md", FERRY)]);
+    let mut open = site.open();
+    open.update();
+    let before = answer(&open, "轮渡票价");
+    drop(open);
+    fs::remove_dir_all(site.index().join("search")).unwrap();
+    let mut open = site.open();
+    assert!(open.index.needs_rebuild());
+    let summary = open.update();
+    assert!(summary.rebuilt && summary.generation == 2, "{summary:?}");
+    assert_eq!(answer(&open, "轮渡票价"), before);
+    drop(open);
+
+    let words = site.index().join("search/words/meta.json");
+    fs::write(words, "{not json").unwrap();
+    let mut open = site.open();
+    open.update();
+    assert_eq!(answer(&open, "轮渡票价"), before);
+    drop(open);
+
+    for entry in fs::read_dir(site.index().join("search")).unwrap() {
+        let rows = entry.unwrap().path().join("rows.bin");
+        if rows.exists() {
+            fs::write(rows, b"short").unwrap();
+        }
+    }
+    let mut open = site.open();
+    open.update();
+    assert_eq!(answer(&open, "轮渡票价"), before);
+}
+
+#[test]
+fn records_that_lag_behind_lead_to_the_state_of_a_build_from_nothing() {
+    let site = Site::new(&[("a.md", PENSION), ("b.md", FERRY)]);
+    let mut open = site.open();
+    open.update();
+    drop(open);
+    let records = site.index().join("records.sqlite");
+    let old = fs::read(&records).unwrap();
+    fs::remove_file(site.corpus().join("a.md")).unwrap();
+    site.write("b.md", DOGS);
+    let mut open = site.open();
+    open.update();
+    let expected = answer(&open, "登记");
+    drop(open);
+
+    // As if the process had died after the index's commit and before the records'.
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(site.index().join(format!("records.sqlite{suffix}")));
+    }
+    fs::write(&records, old).unwrap();
+    let mut open = site.open();
+    let summary = open.update();
+    assert!(summary.rebuilt);
+    assert_eq!(summary.n_documents, 1);
+    assert_eq!(answer(&open, "登记"), expected);
+    assert!(!open.update().rebuilt);
+}
+
+#[test]
+fn a_changed_lexicon_builds_everything_anew() {
+    let site = Site::new(&[("a.md", PENSION), ("_lexicon/words.txt", "申领指南\n")]);
+    let mut open = site.open();
+    open.update();
+    drop(open);
+    let mut open = site.open();
+    assert!(!open.update().rebuilt);
+    drop(open);
+    site.write("_lexicon/synonyms.txt", "退休金 养老金\n");
+    let mut open = site.open();
+    assert!(open.update().rebuilt);
+    assert_eq!(open.titles("退休金")[0], "养老金申领指南");
+}
+
+#[test]
+fn two_documents_with_one_id_are_both_kept() {
+    let line = |text: &str| format!("{{\"_id\":\"1\",\"title\":\"{text}\",\"text\":\"{text}的办理\"}}\n");
+    let site = Site::new(&[("a.jsonl", &line("犬只登记")), ("b.jsonl", &line("轮渡年票"))]);
+    let mut open = site.open();
+    let summary = open.update();
+    assert_eq!(summary.n_documents, 2);
+    assert_eq!(open.titles("犬只登记")[0], "犬只登记");
+    assert_eq!(open.titles("轮渡年票")[0], "轮渡年票");
+    let findings = open.records.findings().unwrap();
+    assert!(
+        findings.iter().any(|finding| finding.code == "duplicate_id" && finding.path == "b.jsonl"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn the_way_to_a_corpus_does_not_show_in_the_answers() {
+    let files = [("a.md", PENSION), ("b.md", FERRY), ("c.md", DOGS)];
+    let at_once = Site::new(&files);
+    let mut at_once = at_once.open();
+    at_once.update();
+
+    let in_steps = Site::new(&[("c.md", DOGS), ("x.md", "# 将被删除\n\n养老金轮渡登记。\n")]);
+    let mut stepwise = in_steps.open();
+    stepwise.update();
+    in_steps.write("a.md", PENSION);
+    stepwise.update();
+    fs::remove_file(in_steps.corpus().join("x.md")).unwrap();
+    in_steps.write("b.md", FERRY);
+    stepwise.update();
+
+    for query in ["养老金怎么领", "轮渡票价", "养犬登记在哪里办", "云溪"] {
+        assert_eq!(answer(&at_once, query), answer(&stepwise, query), "{query}");
+    }
+}
+
+#[test]
+fn one_writer_and_readers_beside_it() {
+    let site = Site::new(&[("a.md", PENSION)]);
+    let reader = || PassageIndex::open_read_only(&site.index(), ingredients(&site.corpus()));
+    assert!(matches!(reader(), Err(EngineError::Missing { .. })));
+    let mut open = site.open();
+    assert!(matches!(reader(), Err(EngineError::Missing { .. })), "nothing is indexed yet");
+    open.update();
+    let second = PassageIndex::open(&site.index(), ingredients(&site.corpus()));
+    assert!(matches!(second, Err(EngineError::Locked { .. })));
+    let beside = Arc::new(reader().unwrap());
+    assert_eq!(search(&beside, "养老金").hits.len(), 1);
+    site.write("b.md", FERRY);
+    open.update();
+    assert_eq!(search(&Arc::new(reader().unwrap()), "轮渡").hits[0].title, "轮渡票价");
+}
