@@ -15,10 +15,8 @@ use std::path::Path;
 
 use jiff::civil::Date;
 use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, PassageNo, Validity};
-use zhiku::lexical::{
-    Filters, LexicalError, LexicalIndex, LexicalQuery, LexicalSnapshot, canonical_title,
-};
-use zhiku::text::Analyser;
+use zhiku::lexical::{Filters, LexicalError, LexicalIndex, LexicalQuery, LexicalSnapshot};
+use zhiku::text::{Analyser, canonical_law_name};
 use zhiku::vector::PassageSet;
 
 const TODAY: Date = Date::constant(2026, 11, 20);
@@ -328,24 +326,24 @@ fn references_are_looked_up() {
 
     assert_eq!(
         snapshot
-            .find_article(&canonical_title("云溪保护法"), 2)
+            .find_article(&canonical_law_name("云溪保护法"), 2)
             .unwrap(),
         [1]
     );
     assert_eq!(
         snapshot
-            .find_article(&canonical_title("云溪保护法"), 3)
+            .find_article(&canonical_law_name("云溪保护法"), 3)
             .unwrap(),
         NONE
     );
     assert_eq!(
         snapshot
-            .find_article(&canonical_title("保护法"), 2)
+            .find_article(&canonical_law_name("保护法"), 2)
             .unwrap(),
         NONE
     );
     let by_title = snapshot
-        .find_title(&canonical_title("《云溪保护法》"))
+        .find_title(&canonical_law_name("《云溪保护法》"))
         .unwrap();
     assert_eq!(
         (by_title[0].document_id.as_str(), by_title[0].passage_nos()),

@@ -9,12 +9,12 @@ use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 use crate::document::{Document, Metadata, Passage, PassageNo, Validity};
-use crate::text::Analyser;
+use crate::text::{Analyser, canonical_doc_no, canonical_law_name};
 
 use super::LexicalError;
 use super::columns::ColumnCache;
 use super::filter::{audience_level, day_number};
-use super::references::{article_key, canonical_doc_no, canonical_title};
+use super::references::article_key;
 use super::schema::{self, Fields, TOKENIZER};
 use super::snapshot::LexicalSnapshot;
 use super::stored::{encode_document, encode_passage};
@@ -106,7 +106,7 @@ impl LexicalIndex {
         first_passage_no: PassageNo,
     ) -> Result<(), LexicalError> {
         let fields = self.fields;
-        let title = canonical_title(&document.title);
+        let title = canonical_law_name(&document.title);
         let (mut byte, mut chars_before) = (0, 0);
         for (no, passage) in (first_passage_no..).zip(&document.passages) {
             // Passages stand in reading order, so characters are counted once; else from the start.
@@ -128,8 +128,8 @@ impl LexicalIndex {
         }
         let mut entry = self.entry(document, first_passage_no);
         entry.add_text(fields.title, &title);
-        if let Some(doc_no) = canonical_doc_no(document) {
-            entry.add_text(fields.doc_no, doc_no);
+        if let Some(doc_no) = &document.metadata.doc_no {
+            entry.add_text(fields.doc_no, canonical_doc_no(doc_no));
         }
         entry.add_bytes(fields.record, &encode_document(document, first_passage_no)?);
         self.writer.add_document(entry)?;

@@ -23,7 +23,7 @@ mod tokens;
 pub use filter::Filters;
 pub use index::LexicalIndex;
 pub use query::{LexicalQuery, QueryTerm, TermKind};
-pub use references::{DocumentPassages, canonical_title};
+pub use references::DocumentPassages;
 pub use scoring::TermContribution;
 pub use snapshot::{Facets, LexicalSnapshot};
 pub use stored::{StoredDocument, StoredPassage};

@@ -278,7 +278,7 @@ impl LexicalSnapshot {
         Ok(self.all_documents()?.iter().map(|(id, _)| id.as_str()))
     }
 
-    /// The documents with a 发文字号, given in the canonical form of [`crate::text::Reference`].
+    /// The documents with a 发文字号, given in the form of [`crate::text::canonical_doc_no`].
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
@@ -286,7 +286,7 @@ impl LexicalSnapshot {
         self.find_documents(self.inner.fields.doc_no, canonical)
     }
 
-    /// The documents with a title, given in the form of [`super::canonical_title`].
+    /// The documents with a title, given in the form of [`crate::text::canonical_law_name`].
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
@@ -295,7 +295,7 @@ impl LexicalSnapshot {
     }
 
     /// The passages that are article (条) `article` of a law, ascending; the law's title is given in
-    /// the form of [`super::canonical_title`].
+    /// the form of [`crate::text::canonical_law_name`].
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
