@@ -103,7 +103,7 @@ fn commits_show_as_a_whole_and_deletions_hide() {
     assert_eq!(found(&first, "租房公积金"), [0, 1]);
 
     // Replacing: delete, then add under the same id with new numbers.
-    index.delete_document("a");
+    index.delete_document("a").unwrap();
     index
         .add(&document("a", "公积金提取", "公积金线上提取。"), 3)
         .unwrap();
@@ -126,7 +126,7 @@ fn what_is_not_committed_is_lost_and_what_is_committed_stays() {
     index.commit("{\"generation\":1}").unwrap();
     index.add(&document("b", "", "养老金发放"), 1).unwrap();
     index.rollback().unwrap();
-    index.delete_document("a");
+    index.delete_document("a").unwrap();
     // Gone without a commit, as after a crash.
     drop(index);
 
@@ -300,7 +300,7 @@ fn history_leaves_no_trace() {
         index.commit("").unwrap();
     }
     for n in 0..documents.len() {
-        index.delete_document(&format!("noise{n}"));
+        index.delete_document(&format!("noise{n}")).unwrap();
     }
     let snapshot = index.commit("").unwrap();
     assert_eq!(hits(&snapshot, query, None), expected);
@@ -355,7 +355,7 @@ fn references_are_looked_up() {
         ("notice", 2..3)
     );
 
-    index.delete_document("notice");
+    index.delete_document("notice").unwrap();
     let snapshot = index.commit("").unwrap();
     assert_eq!(snapshot.find_doc_no("云府办〔2024〕15号").unwrap(), []);
 }

@@ -39,7 +39,8 @@ const QUESTION_REPEATS: usize = 2;
 /// visible and durable as a whole.
 pub struct LexicalIndex {
     index: Index,
-    writer: IndexWriter,
+    /// Made when something is first written: a reader takes no lock and no buffers.
+    writer: Option<IndexWriter>,
     reader: IndexReader,
     fields: Fields,
     columns: ColumnCache,
@@ -49,8 +50,8 @@ impl LexicalIndex {
     /// Opens the index in `folder`, or creates an empty one there.
     ///
     /// # Errors
-    /// [`LexicalError::OtherVersion`] if it was written by a version with another schema,
-    /// [`LexicalError::Locked`] if someone else writes it.
+    /// [`LexicalError::OtherVersion`] if it was written by a version with another schema. Whether
+    /// someone else writes it shows with the first change: [`LexicalError::Locked`].
     pub fn open_or_create(folder: &Path, analyser: &Analyser) -> Result<Self, LexicalError> {
         fs::create_dir_all(folder).map_err(|source| LexicalError::Folder {
             path: folder.to_owned(),
@@ -69,21 +70,32 @@ impl LexicalIndex {
         }
         let tokenizer = TextAnalyzer::from(TermTokenizer::new(analyser.clone()));
         index.tokenizers().register(TOKENIZER, tokenizer);
-        let writer = index.writer_with_num_threads(N_WRITER_THREADS, WRITER_MEMORY_BYTES)?;
-        let mut merging = LogMergePolicy::default();
-        merging.set_del_docs_ratio_before_merge(MAX_DELETED_SHARE);
-        writer.set_merge_policy(Box::new(merging));
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
             .try_into()?;
         Ok(Self {
             index,
-            writer,
+            writer: None,
             reader,
             fields,
             columns: ColumnCache::default(),
         })
+    }
+
+    /// The writer, which takes the lock of the folder when it is first asked for.
+    fn writer(&mut self) -> Result<&mut IndexWriter, LexicalError> {
+        if self.writer.is_none() {
+            let writer: IndexWriter = self
+                .index
+                .writer_with_num_threads(N_WRITER_THREADS, WRITER_MEMORY_BYTES)?;
+            let mut merging = LogMergePolicy::default();
+            merging.set_del_docs_ratio_before_merge(MAX_DELETED_SHARE);
+            writer.set_merge_policy(Box::new(merging));
+            self.writer = Some(writer);
+        }
+        // Made just above where it was missing.
+        self.writer.as_mut().ok_or(LexicalError::Locked)
     }
 
     /// What the last commit was given, or `None` before the first.
@@ -124,24 +136,37 @@ impl LexicalIndex {
             }
             let record = encode_passage(document, passage, chars_before, first_passage_no)?;
             entry.add_bytes(fields.record, &record);
-            self.writer.add_document(entry)?;
+            self.writer()?.add_document(entry)?;
         }
         let mut entry = self.entry(document, first_passage_no);
         entry.add_text(fields.title, &title);
-        if let Some(doc_no) = &document.metadata.doc_no {
-            entry.add_text(fields.doc_no, canonical_doc_no(doc_no));
+        if let Some(doc_no) = document.metadata.doc_no.as_deref().map(canonical_doc_no) {
+            entry.add_text(fields.doc_no, doc_no);
         }
         entry.add_bytes(fields.record, &encode_document(document, first_passage_no)?);
-        self.writer.add_document(entry)?;
+        self.writer()?.add_document(entry)?;
         Ok(())
     }
 
     /// Deletes a document with all its passages, if there is one with that id.
     ///
     /// What is added under the same id afterwards stays.
-    pub fn delete_document(&mut self, document_id: &str) {
-        self.writer
-            .delete_term(Term::from_field_text(self.fields.document_id, document_id));
+    ///
+    /// # Errors
+    /// [`LexicalError::Locked`] if someone else writes the index.
+    pub fn delete_document(&mut self, document_id: &str) -> Result<(), LexicalError> {
+        let term = Term::from_field_text(self.fields.document_id, document_id);
+        self.writer()?.delete_term(term);
+        Ok(())
+    }
+
+    /// Deletes every document. What is added afterwards stays; nothing is gone before a commit.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`] if the writer has died.
+    pub fn delete_all(&mut self) -> Result<(), LexicalError> {
+        self.writer()?.delete_all_documents()?;
+        Ok(())
     }
 
     /// Makes everything since the last commit durable, with `payload`, and gives the new state.
@@ -149,7 +174,7 @@ impl LexicalIndex {
     /// # Errors
     /// [`LexicalError::Tantivy`]: nothing of it is visible then; the writer should be rolled back.
     pub fn commit(&mut self, payload: &str) -> Result<LexicalSnapshot, LexicalError> {
-        let mut prepared = self.writer.prepare_commit()?;
+        let mut prepared = self.writer()?.prepare_commit()?;
         prepared.set_payload(payload);
         prepared.commit()?;
         self.snapshot()
@@ -160,7 +185,9 @@ impl LexicalIndex {
     /// # Errors
     /// [`LexicalError::Tantivy`] if the writer cannot be restarted.
     pub fn rollback(&mut self) -> Result<(), LexicalError> {
-        self.writer.rollback()?;
+        if let Some(writer) = &mut self.writer {
+            writer.rollback()?;
+        }
         Ok(())
     }
 
@@ -180,7 +207,9 @@ impl LexicalIndex {
     /// # Errors
     /// [`LexicalError::Tantivy`] if a merge failed; what was committed is safe.
     pub fn close(self) -> Result<(), LexicalError> {
-        self.writer.wait_merging_threads()?;
+        if let Some(writer) = self.writer {
+            writer.wait_merging_threads()?;
+        }
         Ok(())
     }
 

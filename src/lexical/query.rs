@@ -82,7 +82,9 @@ impl LexicalQuery {
         }
         for synonym in words.iter().flat_map(|word| analyser.synonyms(&word.text)) {
             for span in term_spans(analyser, synonym) {
-                counted.entry(span.of(synonym).to_owned()).or_insert((TermKind::Synonym, 1.0));
+                counted
+                    .entry(span.of(synonym).to_owned())
+                    .or_insert((TermKind::Synonym, 1.0));
             }
         }
         let terms = counted.into_iter().map(|(text, (kind, count))| QueryTerm {

@@ -22,7 +22,7 @@ impl DocumentPassages {
     }
 }
 
-/// The key of an article of a law, whose title is in canonical form.
-pub fn article_key(canonical_title: &str, article: u32) -> String {
-    format!("{canonical_title}#{article}")
+/// The key of an article of a law.
+pub fn article_key(law: &str, article: u32) -> String {
+    format!("{law}#{article}")
 }

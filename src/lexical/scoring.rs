@@ -11,6 +11,7 @@
 //! N, n and the mean length count what is alive and nothing else, so that the same passages score
 //! the same however they came into the index.
 
+use std::fmt;
 use tantivy::fieldnorm::FieldNormReader;
 
 use super::TermKind;
@@ -47,6 +48,27 @@ pub struct TermContribution {
     pub length_norm: f32,
     /// What it adds: `query_weight · idf^IDF_POWER · tf·(K1+1)/(tf + length_norm)`.
     pub score: f32,
+}
+
+impl fmt::Display for TermContribution {
+    /// `养老金 (Word): 3.21 = 1 · 4.5^1.2 · 2·2.2/(2+1.3), in 17 passages`, with the constants' values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({:?}): {:.4} = {:.2} · {:.2}^{} · {}·{:.2}/({} + {:.2}), in {} passages",
+            self.term,
+            self.kind,
+            self.score,
+            self.query_weight,
+            self.idf,
+            IDF_POWER,
+            self.term_count,
+            K1 + 1.0,
+            self.term_count,
+            self.length_norm,
+            self.n_having
+        )
+    }
 }
 
 /// The weight of a term against an index.

@@ -299,12 +299,8 @@ impl LexicalSnapshot {
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
-    pub fn find_article(
-        &self,
-        canonical_title: &str,
-        article: u32,
-    ) -> Result<Vec<PassageNo>, LexicalError> {
-        let key = article_key(canonical_title, article);
+    pub fn find_article(&self, law: &str, article: u32) -> Result<Vec<PassageNo>, LexicalError> {
+        let key = article_key(law, article);
         let found = self.with_key(self.inner.fields.article, &key, |no| no != NO_PASSAGE)?;
         let mut passages: Vec<PassageNo> = found
             .into_iter()
@@ -322,6 +318,12 @@ impl LexicalSnapshot {
         Ok(Facets {
             department: self.count_names(passages, column::DEPARTMENT)?,
             kind: self.count_names(passages, column::KIND)?,
+            region: self.count_names(passages, column::REGION)?,
+            topics: [
+                self.count_names(passages, column::TOPIC_QUESTION)?,
+                self.count_names(passages, column::TOPIC_BUSINESS)?,
+                self.count_names(passages, column::TOPIC_OBJECT)?,
+            ],
         })
     }
 
@@ -465,11 +467,15 @@ impl fmt::Debug for LexicalSnapshot {
     }
 }
 
-/// How many hits there are of each department and of each kind, by name.
+/// How many documents there are of each name, by what the name says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facets {
     /// By department.
     pub department: BTreeMap<String, usize>,
     /// By name of the kind.
     pub kind: BTreeMap<String, usize>,
+    /// By region.
+    pub region: BTreeMap<String, usize>,
+    /// By topic: question, business, object.
+    pub topics: [BTreeMap<String, usize>; 3],
 }

@@ -18,7 +18,9 @@ pub fn term_spans(analyser: &Analyser, normalised: &str) -> Vec<ByteSpan> {
     let mut spans = Vec::with_capacity(normalised.len() / 2);
     analyser.for_each_bigram(normalised, |term, span, _| {
         let cut = term.char_indices().nth(MAX_TERM_CHARS);
-        spans.push(cut.map_or(span, |(byte, _)| ByteSpan::new(span.start, span.start + byte)));
+        spans.push(cut.map_or(span, |(byte, _)| {
+            ByteSpan::new(span.start, span.start + byte)
+        }));
     });
     analyser.for_each_word(normalised, |word, span, _| {
         if is_single_word(word) {
@@ -53,7 +55,12 @@ impl Tokenizer for TermTokenizer {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> TermStream {
         let normalised = normalise(text);
         let spans = term_spans(&self.analyser, normalised.as_str());
-        TermStream { normalised, spans, n_given: 0, token: Token::default() }
+        TermStream {
+            normalised,
+            spans,
+            n_given: 0,
+            token: Token::default(),
+        }
     }
 }
 

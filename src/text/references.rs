@@ -5,6 +5,7 @@
 //! name exists is for an index to say. Expects normal form, where numbers are already in digits
 //! and years in `〔〕`.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -33,6 +34,30 @@ pub enum Reference {
     },
     /// A title in `《》`, in normal form.
     Title(String),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DocNo(doc_no) => f.write_str(doc_no),
+            Self::Title(title) => write!(f, "《{title}》"),
+            Self::Article {
+                law,
+                article,
+                insert,
+                paragraph,
+            } => {
+                if let Some(law) = law {
+                    write!(f, "《{law}》")?;
+                }
+                write!(f, "第{article}条")?;
+                if let Some(insert) = insert {
+                    write!(f, "之{insert}")?;
+                }
+                paragraph.map_or(Ok(()), |paragraph| write!(f, "第{paragraph}款"))
+            }
+        }
+    }
 }
 
 /// What ends a document's code when the number behind it is written without brackets.

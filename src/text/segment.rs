@@ -37,12 +37,15 @@ pub struct Analyser {
 struct Shared {
     jieba: Jieba,
     synonyms: BTreeMap<String, Vec<String>>,
+    /// [`Lexicon::hash`]; empty without a lexicon.
+    lexicon_hash: String,
 }
 
 static BUILT_IN: LazyLock<Analyser> = LazyLock::new(|| Analyser {
     shared: Arc::new(Shared {
         jieba: Jieba::new(),
         synonyms: BTreeMap::new(),
+        lexicon_hash: String::new(),
     }),
 });
 
@@ -65,6 +68,7 @@ impl Analyser {
             shared: Arc::new(Shared {
                 jieba,
                 synonyms: lexicon.synonyms().clone(),
+                lexicon_hash: lexicon.hash(),
             }),
         }
     }
@@ -189,6 +193,11 @@ impl Analyser {
             });
         });
         bigrams
+    }
+
+    /// [`Lexicon::hash`] of the lexicon, empty without one: another hash means other terms.
+    pub fn lexicon_hash(&self) -> &str {
+        &self.shared.lexicon_hash
     }
 
     /// What else `word` may be called in the corpus, in the order of the lexicon's files.
