@@ -15,9 +15,7 @@ use std::path::Path;
 
 use jiff::civil::Date;
 use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, PassageNo, Validity};
-use zhiku::lexical::{
-    Filters, LexicalError, LexicalIndex, LexicalQuery, LexicalSnapshot,
-};
+use zhiku::lexical::{Filters, LexicalError, LexicalIndex, LexicalQuery, LexicalSnapshot};
 use zhiku::text::{Analyser, canonical_law_name};
 use zhiku::vector::PassageSet;
 

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::text::{Analyser, Term, is_stop_word, normalise};
+use crate::document::ByteSpan;
+use crate::text::{Analyser, is_stop_word, normalise};
 
-use super::tokens::{is_single_word, terms_of};
+use super::tokens::{is_single_word, term_spans};
 
 /// A query is read up to this many characters of its normal form.
 const MAX_QUERY_CHARS: usize = 4_000;
@@ -66,24 +67,24 @@ impl LexicalQuery {
         let normalised = normalise(cut);
         let text = normalised.as_str();
         let words = analyser.words(text);
-        let word_spans: BTreeSet<(usize, usize)> =
-            words.iter().map(|w| (w.span.start, w.span.end)).collect();
+        let word_spans: BTreeSet<ByteSpan> = words.iter().map(|word| word.span).collect();
 
         let mut counted: BTreeMap<String, (TermKind, f32)> = BTreeMap::new();
-        for term in terms_of(analyser, text) {
-            if is_stop_word(&term.text) {
+        for span in term_spans(analyser, text) {
+            let term = span.of(text);
+            if is_stop_word(term) {
                 continue;
             }
-            let kind = kind_of(&term, &word_spans);
-            let entry = counted.entry(term.text).or_insert((kind, 0.0));
+            let kind = kind_of(term, word_spans.contains(&span));
+            let entry = counted.entry(term.to_owned()).or_insert((kind, 0.0));
             entry.0 = entry.0.max(kind);
             entry.1 += 1.0;
         }
-        for word in &words {
-            for synonym in analyser.synonyms(&word.text) {
-                for term in analyser.words(synonym) {
-                    counted.entry(term.text).or_insert((TermKind::Synonym, 1.0));
-                }
+        for synonym in words.iter().flat_map(|word| analyser.synonyms(&word.text)) {
+            for span in term_spans(analyser, synonym) {
+                counted
+                    .entry(span.of(synonym).to_owned())
+                    .or_insert((TermKind::Synonym, 1.0));
             }
         }
         let terms = counted.into_iter().map(|(text, (kind, count))| QueryTerm {
@@ -102,10 +103,10 @@ impl LexicalQuery {
     }
 }
 
-fn kind_of(term: &Term, word_spans: &BTreeSet<(usize, usize)>) -> TermKind {
+fn kind_of(term: &str, is_word: bool) -> TermKind {
     if is_single_word(term) {
         TermKind::Single
-    } else if word_spans.contains(&(term.span.start, term.span.end)) || term.text.is_ascii() {
+    } else if is_word || term.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
         TermKind::Word
     } else {
         TermKind::Neighbours

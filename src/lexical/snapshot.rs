@@ -278,7 +278,7 @@ impl LexicalSnapshot {
         Ok(self.all_documents()?.iter().map(|(id, _)| id.as_str()))
     }
 
-    /// The documents with a 发文字号, given in the canonical form of [`crate::text::Reference`].
+    /// The documents with a 发文字号, given in the form of [`crate::text::canonical_doc_no`].
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
