@@ -20,12 +20,29 @@ use zhiku::text::Analyser;
 
 const QUERY: &str = "外地户口的老人在云溪怎么办理养老金领取资格认证";
 const PHRASES: &[&str] = &[
-    "参保人应当在规定期限内", "提交身份证明和户口簿", "到望江区政务服务中心", "办理养老金领取手续",
-    "符合条件的申请人", "可以通过云溪办事网上", "申请住房公积金贷款", "领取失业保险金",
-    "的办理时限为十个工作日", "不收取任何费用", "由所在街道负责初审", "补贴标准为每人每月三百元",
-    "外地户籍的子女入学", "需要连续缴纳社会保险满一年", "老年人每年进行一次资格认证",
-    "逾期未办理的", "主管部门应当书面说明理由", "本办法自公布之日起施行", "轮渡票价按区间计算",
-    "养犬登记应当每年年审", "对处理决定不服的", "可以依法申请行政复议", "医疗费用按比例报销",
+    "参保人应当在规定期限内",
+    "提交身份证明和户口簿",
+    "到望江区政务服务中心",
+    "办理养老金领取手续",
+    "符合条件的申请人",
+    "可以通过云溪办事网上",
+    "申请住房公积金贷款",
+    "领取失业保险金",
+    "的办理时限为十个工作日",
+    "不收取任何费用",
+    "由所在街道负责初审",
+    "补贴标准为每人每月三百元",
+    "外地户籍的子女入学",
+    "需要连续缴纳社会保险满一年",
+    "老年人每年进行一次资格认证",
+    "逾期未办理的",
+    "主管部门应当书面说明理由",
+    "本办法自公布之日起施行",
+    "轮渡票价按区间计算",
+    "养犬登记应当每年年审",
+    "对处理决定不服的",
+    "可以依法申请行政复议",
+    "医疗费用按比例报销",
 ];
 
 /// A linear congruential generator (Knuth's constants): the same corpus on every run.
@@ -33,7 +50,10 @@ struct Draw(u64);
 
 impl Draw {
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (self.0 >> 33) as usize % n
     }
 }
@@ -50,7 +70,10 @@ fn documents(n_documents: usize) -> Vec<Document> {
                 text.push_str(["，", "；", "。"][draw.below(3)]);
             }
             text.push_str(&format!("第{n}号。"));
-            let passage = Passage { span: ByteSpan::new(0, text.len()), ..Passage::default() };
+            let passage = Passage {
+                span: ByteSpan::new(0, text.len()),
+                ..Passage::default()
+            };
             Document {
                 id: format!("{n:05}"),
                 path: "generated.jsonl".to_owned(),
@@ -66,7 +89,10 @@ fn documents(n_documents: usize) -> Vec<Document> {
 
 fn ingredients() -> Ingredients {
     let embedder = StaticEmbedder::built_in().expect("the model is part of the program");
-    Ingredients { analyser: Analyser::built_in(), embedder: Some(Arc::new(embedder)) }
+    Ingredients {
+        analyser: Analyser::built_in(),
+        embedder: Some(Arc::new(embedder)),
+    }
 }
 
 fn build(documents: &[Document]) -> (tempfile::TempDir, PassageIndex) {
@@ -117,15 +143,23 @@ fn retrieval(criterion: &mut Criterion) {
         bencher.iter(|| vectors.search(black_box(&vector), 200, None));
     });
 
-    let lexical = snapshot.words.search(&lexical_query, 200, None).expect("hits");
+    let lexical = snapshot
+        .words
+        .search(&lexical_query, 200, None)
+        .expect("hits");
     let nearest = vectors.search(&vector, 200, None).expect("hits").hits;
-    let fusion = FusionMethod::Weighted { lexical_weight: 0.6 };
+    let fusion = FusionMethod::Weighted {
+        lexical_weight: 0.6,
+    };
     group.bench_function("fusion", |bencher| {
         bencher.iter(|| fusion.fuse(black_box(&lexical), black_box(&nearest), 400));
     });
 
-    let settings =
-        RetrievalSettings { fusion, n_candidates: 200, time_zone: jiff::tz::TimeZone::UTC };
+    let settings = RetrievalSettings {
+        fusion,
+        n_candidates: 200,
+        time_zone: jiff::tz::TimeZone::UTC,
+    };
     let retriever = Retriever::new(Arc::new(index), settings).expect("a retriever");
     group.bench_function("query", |bencher| {
         bencher.iter(|| retriever.search(black_box(&request())));

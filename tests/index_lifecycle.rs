@@ -35,7 +35,9 @@ struct Site {
 
 impl Site {
     fn new(files: &[(&str, &str)]) -> Self {
-        let site = Self { root: tempfile::tempdir().unwrap() };
+        let site = Self {
+            root: tempfile::tempdir().unwrap(),
+        };
         fs::create_dir(site.corpus()).unwrap();
         for (path, text) in files {
             site.write(path, text);
@@ -60,7 +62,11 @@ impl Site {
     fn open(&self) -> Open {
         let index = PassageIndex::open(&self.index(), ingredients(&self.corpus())).unwrap();
         let records = Records::open(&self.index().join("records.sqlite")).unwrap();
-        Open { index: Arc::new(index), records, corpus: self.corpus() }
+        Open {
+            index: Arc::new(index),
+            records,
+            corpus: self.corpus(),
+        }
     }
 }
 
@@ -97,13 +103,19 @@ impl Open {
     }
 
     fn titles(&self, query: &str) -> Vec<String> {
-        self.search(query).hits.into_iter().map(|hit| hit.title).collect()
+        self.search(query)
+            .hits
+            .into_iter()
+            .map(|hit| hit.title)
+            .collect()
     }
 }
 
 fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
     let settings = RetrievalSettings {
-        fusion: FusionMethod::Weighted { lexical_weight: 0.6 },
+        fusion: FusionMethod::Weighted {
+            lexical_weight: 0.6,
+        },
         n_candidates: 100,
         time_zone: jiff::tz::TimeZone::UTC,
     };
@@ -119,13 +131,19 @@ fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
         explain: true,
         deadline: None,
     };
-    Retriever::new(index.clone(), settings).unwrap().search(&request).unwrap()
+    Retriever::new(index.clone(), settings)
+        .unwrap()
+        .search(&request)
+        .unwrap()
 }
 
 /// Everything of an answer but the generation, as text.
 fn answer(open: &Open, query: &str) -> String {
     let response = open.search(query);
-    format!("{:?}\n{:#?}\n{:?}", response.degraded, response.hits, response.facets)
+    format!(
+        "{:?}\n{:#?}\n{:?}",
+        response.degraded, response.hits, response.facets
+    )
 }
 
 const PENSION: &str = "# 养老金申领指南\n\n年满六十周岁的参保人，可在望江区社保大厅申领养老金。\n";
@@ -137,22 +155,38 @@ fn the_next_run_reads_what_changed_and_follows_edits_and_deletions() {
     let site = Site::new(&[("人社/养老.md", PENSION), ("交通/轮渡.md", FERRY)]);
     let mut open = site.open();
     let first = open.update();
-    assert_eq!((first.n_added, first.n_documents, first.generation), (2, 2, 1));
+    assert_eq!(
+        (first.n_added, first.n_documents, first.generation),
+        (2, 2, 1)
+    );
     assert_eq!(open.titles("养老金怎么领")[0], "养老金申领指南");
 
     let idle = open.update();
-    assert_eq!((idle.n_unchanged, idle.generation), (2, 1), "nothing changed: no new generation");
+    assert_eq!(
+        (idle.n_unchanged, idle.generation),
+        (2, 1),
+        "nothing changed: no new generation"
+    );
 
     site.write("交通/轮渡.md", "# 轮渡票价\n\n云溪轮渡成人票三元。\n");
     site.write("公安/养犬.md", DOGS);
     fs::remove_file(site.corpus().join("人社/养老.md")).unwrap();
     let second = open.update();
-    let counts = (second.n_added, second.n_modified, second.n_removed, second.n_documents);
+    let counts = (
+        second.n_added,
+        second.n_modified,
+        second.n_removed,
+        second.n_documents,
+    );
     assert_eq!(counts, (1, 1, 1, 2));
     assert_eq!(second.generation, 2);
     let ferry = open.search("轮渡票价多少钱");
     assert!(ferry.hits[0].text.contains("三元") && !ferry.hits[0].text.contains("两元"));
-    assert!(open.titles("养老金怎么领").iter().all(|title| title != "养老金申领指南"));
+    assert!(
+        open.titles("养老金怎么领")
+            .iter()
+            .all(|title| title != "养老金申领指南")
+    );
 }
 
 #[test]
@@ -164,7 +198,12 @@ fn an_abandoned_build_leaves_what_was_serving() {
     let snapshot = open.index.snapshot();
     let stored = snapshot.words.document("a.md").unwrap().unwrap().document;
     let mut build = open.index.begin(false, 2).unwrap();
-    build.put(&[zhiku::document::Document { id: "b".into(), ..stored }]).unwrap();
+    build
+        .put(&[zhiku::document::Document {
+            id: "b".into(),
+            ..stored
+        }])
+        .unwrap();
     build.delete("a.md").unwrap();
     drop(build);
     assert_eq!(answer(&open, "养老金"), before);
@@ -253,8 +292,12 @@ fn a_changed_lexicon_builds_everything_anew() {
 
 #[test]
 fn two_documents_with_one_id_are_both_kept() {
-    let line = |text: &str| format!("{{\"_id\":\"1\",\"title\":\"{text}\",\"text\":\"{text}的办理\"}}\n");
-    let site = Site::new(&[("a.jsonl", &line("犬只登记")), ("b.jsonl", &line("轮渡年票"))]);
+    let line =
+        |text: &str| format!("{{\"_id\":\"1\",\"title\":\"{text}\",\"text\":\"{text}的办理\"}}\n");
+    let site = Site::new(&[
+        ("a.jsonl", &line("犬只登记")),
+        ("b.jsonl", &line("轮渡年票")),
+    ]);
     let mut open = site.open();
     let summary = open.update();
     assert_eq!(summary.n_documents, 2);
@@ -262,7 +305,9 @@ fn two_documents_with_one_id_are_both_kept() {
     assert_eq!(open.titles("轮渡年票")[0], "轮渡年票");
     let findings = open.records.findings().unwrap();
     assert!(
-        findings.iter().any(|finding| finding.code == "duplicate_id" && finding.path == "b.jsonl"),
+        findings
+            .iter()
+            .any(|finding| finding.code == "duplicate_id" && finding.path == "b.jsonl"),
         "{findings:?}"
     );
 }
@@ -294,7 +339,10 @@ fn one_writer_and_readers_beside_it() {
     let reader = || PassageIndex::open_read_only(&site.index(), ingredients(&site.corpus()));
     assert!(matches!(reader(), Err(EngineError::Missing { .. })));
     let mut open = site.open();
-    assert!(matches!(reader(), Err(EngineError::Missing { .. })), "nothing is indexed yet");
+    assert!(
+        matches!(reader(), Err(EngineError::Missing { .. })),
+        "nothing is indexed yet"
+    );
     open.update();
     let second = PassageIndex::open(&site.index(), ingredients(&site.corpus()));
     assert!(matches!(second, Err(EngineError::Locked { .. })));
@@ -302,5 +350,8 @@ fn one_writer_and_readers_beside_it() {
     assert_eq!(search(&beside, "养老金").hits.len(), 1);
     site.write("b.md", FERRY);
     open.update();
-    assert_eq!(search(&Arc::new(reader().unwrap()), "轮渡").hits[0].title, "轮渡票价");
+    assert_eq!(
+        search(&Arc::new(reader().unwrap()), "轮渡").hits[0].title,
+        "轮渡票价"
+    );
 }

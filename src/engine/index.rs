@@ -239,12 +239,16 @@ impl Writer {
         ingredients: &Ingredients,
         open_store: OpenStore,
     ) -> Result<Self, EngineError> {
-        let words = LexicalIndex::open_or_create(&search.join(WORDS_FOLDER), &ingredients.analyser)?;
+        let words =
+            LexicalIndex::open_or_create(&search.join(WORDS_FOLDER), &ingredients.analyser)?;
         let manifest = Manifest::parse(words.payload()?.as_deref(), ingredients.basis());
         let vectors = match &ingredients.embedder {
-            Some(embedder) if manifest.basis == ingredients.basis() => {
-                Some(open_vectors(search, &manifest, embedder.as_ref(), open_store)?)
-            }
+            Some(embedder) if manifest.basis == ingredients.basis() => Some(open_vectors(
+                search,
+                &manifest,
+                embedder.as_ref(),
+                open_store,
+            )?),
             _ => None,
         };
         let cache = match &ingredients.embedder {
@@ -268,8 +272,7 @@ impl Writer {
         if let (Some(vectors), Some(embedder)) = (&mut self.vectors, &ingredients.embedder)
             && vectors.n_rows() > self.manifest.n_vector_rows
         {
-            *vectors =
-                open_vectors(search, &self.manifest, embedder.as_ref(), VectorStore::open)?;
+            *vectors = open_vectors(search, &self.manifest, embedder.as_ref(), VectorStore::open)?;
         }
         Ok(())
     }

@@ -9,12 +9,12 @@ use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 use crate::document::{Document, Metadata, Passage, PassageNo, Validity};
-use crate::text::{Analyser, canonical_doc_no, canonical_law_name};
+use crate::text::{Analyser, canonical_doc_no};
 
 use super::LexicalError;
 use super::columns::ColumnCache;
 use super::filter::{audience_level, day_number};
-use super::references::article_key;
+use super::references::{article_key, names_of};
 use super::schema::{self, Fields, TOKENIZER};
 use super::snapshot::LexicalSnapshot;
 use super::stored::{encode_document, encode_passage};
@@ -118,7 +118,7 @@ impl LexicalIndex {
         first_passage_no: PassageNo,
     ) -> Result<(), LexicalError> {
         let fields = self.fields;
-        let title = canonical_law_name(&document.title);
+        let names = names_of(&document.title);
         let (mut byte, mut chars_before) = (0, 0);
         for (no, passage) in (first_passage_no..).zip(&document.passages) {
             // Passages stand in reading order, so characters are counted once; else from the start.
@@ -132,14 +132,18 @@ impl LexicalIndex {
             entry.add_u64(fields.passage_no, u64::from(no));
             add_terms(&mut entry, &fields, document, passage);
             if let Some(article) = passage.article {
-                entry.add_text(fields.article, article_key(&title, article));
+                for name in &names {
+                    entry.add_text(fields.article, article_key(name, article));
+                }
             }
             let record = encode_passage(document, passage, chars_before, first_passage_no)?;
             entry.add_bytes(fields.record, &record);
             self.writer()?.add_document(entry)?;
         }
         let mut entry = self.entry(document, first_passage_no);
-        entry.add_text(fields.title, &title);
+        for name in &names {
+            entry.add_text(fields.title, name);
+        }
         if let Some(doc_no) = document.metadata.doc_no.as_deref().map(canonical_doc_no) {
             entry.add_text(fields.doc_no, doc_no);
         }

@@ -1,5 +1,7 @@
 //! What a query says: normal form, terms, and the references it names.
 
+use std::collections::BTreeSet;
+
 use super::QueryReading;
 use crate::document::PassageNo;
 use crate::lexical::{DocumentPassages, LexicalError, LexicalQuery, LexicalSnapshot};
@@ -41,27 +43,40 @@ impl Reading {
 
     /// The passages that the query names, in the order it names them, each once.
     ///
-    /// A document number stands for all passages of its document, a title with an article for
-    /// that article. A bare article number or title names nothing exactly: words find it.
+    /// A document number or a title stands for all passages of its document, or for an article
+    /// when the query goes on with its number (`云建规〔2025〕2号第五条`). A bare article number
+    /// names nothing exactly: words find it.
+    ///
+    /// # Errors
+    /// [`LexicalError`] if the index cannot be read.
     pub fn named_passages(&self, words: &LexicalSnapshot) -> Result<Vec<PassageNo>, LexicalError> {
         let mut named = Vec::new();
-        for reference in &self.references {
-            named.extend(match reference {
+        for (at, reference) in self.references.iter().enumerate() {
+            let found = match reference {
                 Reference::DocNo(doc_no) => first_known(doc_no, |doc_no| {
                     Ok(all_passages(&words.find_doc_no(doc_no)?))
                 })?,
+                Reference::Title(title) => {
+                    all_passages(&words.find_title(&canonical_law_name(title))?)
+                }
                 Reference::Article {
                     law: Some(law),
                     article,
                     ..
                 } => first_known(law, |law| words.find_article(law, *article))?,
-                Reference::Title(title) => {
-                    all_passages(&words.find_title(&canonical_law_name(title))?)
-                }
-                Reference::Article { law: None, .. } => Vec::new(),
-            });
+                Reference::Article { law: None, .. } => continue,
+            };
+            match (reference, self.references.get(at + 1)) {
+                (
+                    Reference::DocNo(_) | Reference::Title(_),
+                    Some(Reference::Article {
+                        law: None, article, ..
+                    }),
+                ) => named.extend(article_first(words, found, *article)?),
+                _ => named.extend(found),
+            }
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         named.retain(|passage| seen.insert(*passage));
         Ok(named)
     }
@@ -74,6 +89,26 @@ impl Reading {
             references: self.references.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+/// The passages of an article, or all of them when the document has no such article.
+fn article_first(
+    words: &LexicalSnapshot,
+    passages: Vec<PassageNo>,
+    article: u32,
+) -> Result<Vec<PassageNo>, LexicalError> {
+    let mut of_article = Vec::new();
+    for &passage in &passages {
+        let stored = words.passage(passage)?;
+        if stored.is_some_and(|stored| stored.passage.article == Some(article)) {
+            of_article.push(passage);
+        }
+    }
+    Ok(if of_article.is_empty() {
+        passages
+    } else {
+        of_article
+    })
 }
 
 /// What the longest ending of `name` that the index knows stands for: where a name begins is

@@ -154,10 +154,21 @@ impl VectorStore {
         let n_bytes = file.metadata().map_err(io_error(&path))?.len();
         let found = n_bytes.saturating_sub(HEADER_BYTES as u64) / record_bytes(dimension) as u64;
         if found < committed_rows {
-            return Err(StoreError::Short { path, found, committed: committed_rows });
+            return Err(StoreError::Short {
+                path,
+                found,
+                committed: committed_rows,
+            });
         }
         let (rows, stored) = read_rows(&path, &mut reader, dimension, committed_rows)?;
-        Ok(Self { path, file, model, rows, stored, graph: None })
+        Ok(Self {
+            path,
+            file,
+            model,
+            rows,
+            stored,
+            graph: None,
+        })
     }
 
     /// Starts an empty store in `folder`, which is made if it is missing; an old store is emptied.

@@ -1,0 +1,222 @@
+//! The program as an operator starts it.
+//!
+//! 1. `kill -9` in the middle of `zhiku index` costs nothing: the next run ends in the same state
+//!    as an undisturbed one.
+//! 2. A second process on one index folder is refused, with a message that says by whom.
+//! 3. `search` answers beside a running `serve`; `serve` stops cleanly on SIGTERM.
+//! 4. Wrong usage ends with 2, a failure with 1 and a message, `check` with 1 when there are
+//!    errors.
+//! 5. `search` without an index says what to do.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn zhiku(root: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zhiku"));
+    command
+        .current_dir(root)
+        .env("ZHIKU_LOG__LEVEL", "info")
+        .stdin(Stdio::null());
+    command
+}
+
+fn run(root: &Path, arguments: &[&str]) -> Output {
+    zhiku(root).args(arguments).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A folder with a corpus of `n_files` files of some paragraphs each.
+fn site(n_files: usize) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("corpus/市民政局");
+    fs::create_dir_all(&folder).unwrap();
+    for n in 0..n_files {
+        let text = format!(
+            "# 第{n}号公告\n\n云溪市第{n}号居民小区的老年食堂自{}月起开放，每餐{}元。\n\n\
+             办理餐卡请到第{n}号社区服务站，带身份证和户口簿。\n",
+            n % 12 + 1,
+            n % 9 + 6
+        );
+        fs::write(folder.join(format!("公告{n:04}.md")), text).unwrap();
+    }
+    root
+}
+
+/// The answers to some queries, without what may differ from run to run.
+fn answers(root: &Path) -> Vec<Value> {
+    [
+        "老年食堂每餐多少钱",
+        "第17号社区服务站",
+        "第3号公告",
+        "餐卡",
+    ]
+    .iter()
+    .map(|query| {
+        let mut answer = json(&run(root, &["search", query, "--json", "--limit", "20"]));
+        let fields = answer.as_object_mut().unwrap();
+        fields.remove("took_ms");
+        fields.remove("generation");
+        answer
+    })
+    .collect()
+}
+
+#[test]
+fn a_kill_in_the_middle_of_indexing_costs_nothing() {
+    let undisturbed = site(400);
+    let summary = json(&run(undisturbed.path(), &["index", "--json"]));
+    assert_eq!(summary["n_documents"], 400);
+    let expected = answers(undisturbed.path());
+
+    let killed = site(400);
+    // Moments from before the first write to after the last, whatever the machine's speed.
+    for delay_ms in [5, 60, 150, 300, 600] {
+        let mut child = zhiku(killed.path())
+            .args(["index", "--full"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let summary = json(&run(killed.path(), &["index", "--json"]));
+    assert_eq!(summary["n_documents"], 400);
+    assert_eq!(answers(killed.path()), expected);
+}
+
+/// A running server, killed when the test ends in whatever way.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(root: &Path) -> Self {
+        let mut child = zhiku(root)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut address = None;
+        let mut seen = Vec::new();
+        let mut lines = lines.map_while(Result::ok);
+        for line in lines.by_ref() {
+            if let Some((_, rest)) = line.split_once("http://") {
+                address = Some(rest.trim().to_owned());
+                break;
+            }
+            seen.push(line);
+        }
+        // Whoever stops reading blocks the server once the pipe is full.
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = address.unwrap_or_else(|| panic!("no address in {seen:?}"));
+        Self { child, address }
+    }
+
+    /// Waits until the first generation serves.
+    fn wait_until_ready(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let url = format!("http://{}/readyz", self.address);
+        for _ in 0..600 {
+            let ready = runtime.block_on(async {
+                reqwest::get(&url)
+                    .await
+                    .is_ok_and(|reply| reply.status().is_success())
+            });
+            if ready {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the server did not become ready");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn one_writer_readers_beside_it_and_a_clean_stop() {
+    let site = site(10);
+    let mut server = Server::start(site.path());
+    server.wait_until_ready();
+
+    let second = run(site.path(), &["index"]);
+    assert_eq!(second.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&second.stderr).into_owned();
+    let holder = format!("process {}", server.child.id());
+    assert!(
+        message.contains("in use by") && message.contains(&holder),
+        "{message}"
+    );
+
+    let answer = json(&run(site.path(), &["search", "老年食堂", "--json"]));
+    assert!(!answer["hits"].as_array().unwrap().is_empty());
+
+    let pid = server.child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    json(&run(site.path(), &["index", "--json"]));
+}
+
+#[test]
+fn exit_codes_and_messages() {
+    let site = site(1);
+    assert_eq!(run(site.path(), &["serch"]).status.code(), Some(2));
+    assert_eq!(run(site.path(), &["search"]).status.code(), Some(2));
+
+    let nothing = run(site.path(), &["search", "餐卡"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("run `zhiku index` first"));
+
+    let nowhere = run(site.path(), &["index", "--corpus", "nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("nowhere"));
+
+    fs::write(
+        site.path().join("corpus/坏.docx"),
+        "PK\u{3}\u{4}not a document",
+    )
+    .unwrap();
+    let check = run(site.path(), &["check", "--json"]);
+    assert_eq!(check.status.code(), Some(1));
+    let findings: Value = serde_json::from_slice(&check.stdout).unwrap();
+    let findings = findings["findings"].as_array().unwrap();
+    assert!(
+        findings
+            .iter()
+            .any(|found| found["path"] == "坏.docx" && found["severity"] == "error"),
+        "{findings:?}"
+    );
+    let part = run(site.path(), &["check", "市民政局", "--json"]);
+    let findings: Value = serde_json::from_slice(&part.stdout).unwrap();
+    assert_eq!(findings["n_errors"], 0);
+    assert_eq!(part.status.code(), Some(0));
+}
