@@ -7,14 +7,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use figment::value::{Dict, Value};
-use figment::{Figment, Metadata, Profile, Provider};
-use jiff::tz::{Offset, TimeZone};
+use figment::Figment;
+use figment::value::Value;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Audience;
 
 mod layers;
+mod validation;
 
 pub use layers::nearest;
 use layers::{Layer, blank_is_none, by_name};
@@ -123,7 +124,8 @@ pub struct ServerConfig {
     pub request_timeout_ms: u64,
     /// A search stops waiting for a slow side after this long and is marked degraded.
     pub search_deadline_ms: u64,
-    /// Searches that run at once; 0: twice the number of processors.
+    /// Searches and document reads that run at once, further ones wait; 0: twice the number of
+    /// processors.
     pub max_concurrent_searches: usize,
     /// How long requests under way may take to end at shutdown.
     pub drain_timeout_ms: u64,
@@ -304,7 +306,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Value`] when the name is unknown to this system.
     pub fn time_zone(&self) -> Result<TimeZone, ConfigError> {
-        time_zone(&self.corpus.time_zone).map_err(|reason| ConfigError::Value {
+        validation::time_zone(&self.corpus.time_zone).map_err(|reason| ConfigError::Value {
             origin: "configuration".to_owned(),
             key: "corpus.time_zone".to_owned(),
             reason,
@@ -336,6 +338,17 @@ impl Overrides {
     }
 }
 
+/// The environment of this process, for [`Config::load`]. Names that are not UTF-8 are left out.
+pub fn process_environment() -> impl Iterator<Item = (String, String)> {
+    let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((
+            name.into_string().ok()?,
+            value.to_string_lossy().into_owned(),
+        ))
+    };
+    std::env::vars_os().filter_map(readable)
+}
+
 /// Lays `layers` over the defaults, later ones on top, and validates the outcome.
 fn resolve(layers: Vec<Layer>) -> Result<Config, ConfigError> {
     let mut figment = Figment::from(figment::providers::Serialized::defaults(Config::default()));
@@ -344,104 +357,10 @@ fn resolve(layers: Vec<Layer>) -> Result<Config, ConfigError> {
         figment = figment.merge(layer);
     }
     let config: Config = figment.extract().map_err(layers::value_error)?;
-    check_values(&config).map_err(|(key, reason)| ConfigError::Value {
+    validation::check_values(&config).map_err(|(key, reason)| ConfigError::Value {
         origin: layers::origin_of(&figment, key),
         key: key.to_owned(),
         reason,
     })?;
     Ok(config)
-}
-
-/// The first setting out of its limits: its key, and what would be right.
-fn check_values(config: &Config) -> Result<(), (&'static str, String)> {
-    let positive = [
-        ("limits.max_file_bytes", config.limits.max_file_bytes),
-        ("server.max_body_bytes", config.server.max_body_bytes as u64),
-        (
-            "server.request_timeout_ms",
-            config.server.request_timeout_ms,
-        ),
-        (
-            "server.search_deadline_ms",
-            config.server.search_deadline_ms,
-        ),
-    ];
-    if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
-        return Err((
-            key,
-            "0 would refuse everything; give a positive number".to_owned(),
-        ));
-    }
-    if config.server.search_deadline_ms > config.server.request_timeout_ms {
-        let reason = format!(
-            "{} is longer than server.request_timeout_ms ({}), so it would never be reached",
-            config.server.search_deadline_ms, config.server.request_timeout_ms
-        );
-        return Err(("server.search_deadline_ms", reason));
-    }
-    let weight = config.retrieval.lexical_weight;
-    if !(0.0..=1.0).contains(&weight) {
-        return Err((
-            "retrieval.lexical_weight",
-            format!("{weight} is not in 0.0..=1.0"),
-        ));
-    }
-    let candidates = config.retrieval.candidates;
-    if !(1..=10_000).contains(&candidates) {
-        return Err((
-            "retrieval.candidates",
-            format!("{candidates} is not in 1..=10000"),
-        ));
-    }
-    if config.embedding.model.trim().is_empty() {
-        let reason = "is empty; `built-in` needs nothing to be installed".to_owned();
-        return Err(("embedding.model", reason));
-    }
-    if let Err(err) = tracing_subscriber::EnvFilter::try_new(&config.log.level) {
-        let reason = format!(
-            "{:?}: {err}; use error, warn, info, debug or trace",
-            config.log.level
-        );
-        return Err(("log.level", reason));
-    }
-    time_zone(&config.corpus.time_zone)
-        .map(drop)
-        .map_err(|reason| ("corpus.time_zone", reason))
-}
-
-/// An IANA name or a fixed offset; the reason when it is neither.
-fn time_zone(name: &str) -> Result<TimeZone, String> {
-    if let Ok(zone) = TimeZone::get(name) {
-        return Ok(zone);
-    }
-    // China has had one offset since 1991, so a system without a time zone database still knows
-    // its days.
-    if name == "Asia/Shanghai" {
-        return Ok(TimeZone::fixed(jiff::tz::offset(8)));
-    }
-    let with_offset = format!("2026-01-01T00:00:00{name}");
-    match jiff::fmt::temporal::Pieces::parse(&with_offset) {
-        Ok(pieces) => match pieces.to_numeric_offset() {
-            Some(offset) => Ok(TimeZone::fixed(Offset::from(offset))),
-            None => Err(unknown_zone(name)),
-        },
-        Err(_) => Err(unknown_zone(name)),
-    }
-}
-
-fn unknown_zone(name: &str) -> String {
-    format!(
-        "{name:?} is not a time zone of this system; use a name such as `Asia/Shanghai` \
-         (needs the package tzdata) or an offset such as `+08:00`"
-    )
-}
-
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.origin.clone())
-    }
-
-    fn data(&self) -> Result<figment::value::Map<Profile, Dict>, figment::Error> {
-        Ok(Profile::Default.collect(self.dict.clone()))
-    }
 }

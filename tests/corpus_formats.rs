@@ -108,9 +108,10 @@ fn an_html_page_declares_its_encoding() {
 const PAGE: &str = r#"<!DOCTYPE html><html><head><title>临时救助办法_云溪市民政局网站</title>
 <meta name="PubDate" content="2025-03-01 10:00"><style>.x{}</style></head><body>
 <div class="header"><ul class="nav"><li><a href="/">首页</a></li><li><a href="/a">政务公开</a></li></ul></div>
-<div class="container"><div class="attr"><span>文号：云民规〔2025〕2号</span></div>
+<div class="container"><div class="title"><b>临时救助
+办法</b></div><div class="attr"><span>文号：云民规〔2025〕2号</span></div>
 <div class="article-content" id="zoomcon">
-<p style="text-align:center">临时救助办法</p><h2>第一章 总则</h2>
+<h2>第一章 总则</h2>
 <p><span>为了规范临时救助工作，</span><span>制定
 本办法。</span></p><p>一、救助标准<br>按照家庭人口确定。</p>
 <table border=1><tr><td rowspan=2>对象</td><td colspan=2>标准</td></tr><tr><td>城镇</td><td>农村</td></tr>

@@ -74,9 +74,9 @@ impl Progress for Console {
         }
         if self.is_terminal {
             let bar = ProgressBar::new(n_steps).with_message(name.to_owned());
-            if let Ok(style) =
-                ProgressStyle::with_template("{msg:<10} {bar:32} {pos}/{len}  {elapsed} (剩余 {eta})")
-            {
+            if let Ok(style) = ProgressStyle::with_template(
+                "{msg:<10} {bar:32} {pos}/{len}  {elapsed} (剩余 {eta})",
+            ) {
                 bar.set_style(style);
             }
             stage.bar = Some(bar);

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use figment::error::Kind;
 use figment::value::{Dict, Value};
-use figment::{Figment, error::Kind};
+use figment::{Figment, Metadata, Profile, Provider};
 
 use super::{Config, ConfigError};
 
@@ -86,6 +87,16 @@ impl Layer {
             key: full.to_owned(),
             hint,
         }
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.clone())
+    }
+
+    fn data(&self) -> Result<figment::value::Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.dict.clone()))
     }
 }
 

@@ -11,7 +11,7 @@ use scraper::{ElementRef, Html, Selector};
 
 use super::html_body::{self, Page};
 use super::html_text;
-use super::{Extract, ExtractBuilder, Limits, LoadError, decode};
+use super::{Extract, ExtractBuilder, Limits, LoadError, Role, decode};
 
 /// A literal pattern of this file.
 fn pattern(pattern: &str) -> Regex {
@@ -62,57 +62,63 @@ pub fn load(bytes: &[u8], limits: &Limits) -> Result<Extract, LoadError> {
         builder.finding(finding);
     }
     let page = Page::find(&html);
+    let metas = metas(&html);
+    let titles = stated_titles(&html, &metas);
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    if let Some(headline) = page.headline(&titles) {
+        builder.push(Role::Heading(1), None, &headline);
+    }
+    let n_bytes_above = builder.n_bytes();
     if let Some(main) = &page.main {
         html_text::push_blocks(*main, &page, limits, &mut builder)?;
     }
-    if builder.n_bytes() == 0 {
+    if builder.n_bytes() == n_bytes_above {
         return Err(LoadError::NoText("网页里没有正文".to_owned()));
     }
-    push_metadata(&html, &page, &mut builder);
-    Ok(builder.finish())
-}
-
-/// The encoding label in the page's head, if it has one.
-fn declared_charset(bytes: &[u8]) -> Option<String> {
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(CHARSET_WITHIN)]);
-    CHARSET.captures(&head).map(|found| found[1].to_owned())
-}
-
-fn push_metadata(html: &Html, page: &Page<'_>, builder: &mut ExtractBuilder) {
-    let metas: Vec<(&str, &str)> = html
-        .select(&META)
-        .filter_map(|meta| {
-            let meta = meta.value();
-            Some((
-                meta.attr("name").or(meta.attr("property"))?,
-                meta.attr("content")?,
-            ))
-        })
-        .collect();
     for (key, value) in metas.iter().filter(|(key, _)| !is_technical(key)) {
         builder.property(key, value);
     }
     for (label, value) in page.outside().flat_map(labelled) {
         builder.property(&label, &value);
     }
-    let stated = |name: &str| {
+    for title in titles {
+        builder.title(title);
+    }
+    Ok(builder.finish())
+}
+
+/// Name (or property) and content of every `<meta>` that has both.
+fn metas(html: &Html) -> Vec<(&str, &str)> {
+    html.select(&META)
+        .filter_map(|meta| {
+            let meta = meta.value();
+            let name = meta.attr("name").or(meta.attr("property"))?;
+            Some((name, meta.attr("content")?))
+        })
+        .collect()
+}
+
+/// What the page says that its title is, the most specific first, without the site's name.
+fn stated_titles(html: &Html, metas: &[(&str, &str)]) -> Vec<String> {
+    let named = ["ArticleTitle", "og:title"].into_iter().filter_map(|name| {
         metas
             .iter()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
-    };
-    for title in [stated("ArticleTitle"), stated("og:title")]
-        .into_iter()
-        .flatten()
-    {
-        builder.title(title);
-    }
-    if let Some(heading) = page.headline() {
-        builder.title(&heading);
-    }
-    if let Some(title) = html.select(&TITLE).next() {
-        builder.title(without_site_name(&title.text().collect::<String>()));
-    }
+            .map(|(_, value)| (*value).to_owned())
+    });
+    let page_title = html
+        .select(&TITLE)
+        .next()
+        .map(|title| title.text().collect::<String>());
+    named
+        .chain(page_title.map(|title| without_site_name(&title).to_owned()))
+        .collect()
+}
+
+/// The encoding label in the page's head, if it has one.
+fn declared_charset(bytes: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(CHARSET_WITHIN)]);
+    CHARSET.captures(&head).map(|found| found[1].to_owned())
 }
 
 /// Keys that say something about the page as a program, not about the document.

@@ -97,6 +97,11 @@ const FRAME_SHARE: f64 = 0.4;
 /// Fewer characters than this are no main text.
 const FEWEST_CHARS: usize = 40;
 
+/// A headline is no longer than this.
+const LONGEST_HEADLINE_CHARS: usize = 200;
+/// A headline that stands in so many characters of the main text is not repeated.
+const OPENING_CHARS: usize = 1500;
+
 /// A page with its main text found.
 #[derive(Debug)]
 pub struct Page<'h> {
@@ -165,27 +170,54 @@ impl<'h> Page<'h> {
             })
     }
 
-    /// The page's `h1`, if it has exactly one that is not part of the frame.
-    pub fn headline(&self) -> Option<String> {
-        let mut headlines = self
-            .html
-            .root_element()
-            .descendants()
-            .filter_map(ElementRef::wrap)
-            .filter(|element| {
-                element.value().name() == "h1"
-                    && self.view.is_read(*element)
-                    && !element
-                        .ancestors()
-                        .filter_map(ElementRef::wrap)
-                        .any(|above| !self.view.is_read(above))
-            });
-        let headline = headlines.next()?;
-        headlines
-            .next()
-            .is_none()
-            .then(|| headline.text().collect::<String>().trim().to_owned())
+    /// The headline that the page shows above its main text, if the text does not open with it.
+    ///
+    /// It is what an element outside says whole and what one of `stated` says, white space aside;
+    /// otherwise the only `h1` outside.
+    pub fn headline(&self, stated: &[&str]) -> Option<String> {
+        // The first of them is the most specific: all elements are asked for it before the next.
+        let shown = stated.iter().find_map(|title| {
+            let solid_title = solid(title);
+            let n_chars = solid_title.chars().count();
+            let says = |element: &ElementRef<'_>| {
+                short_text(*element, n_chars).is_some_and(|text| solid(&text) == solid_title)
+            };
+            let is_shown = n_chars > 0
+                && self
+                    .outside()
+                    .any(|element| says(&element) && self.is_shown(element));
+            is_shown.then(|| title.split_whitespace().collect::<Vec<_>>().join(" "))
+        });
+        let headline = shown.or_else(|| {
+            let mut h1s = self
+                .outside()
+                .filter(|element| element.value().name() == "h1" && self.is_shown(*element));
+            let only = h1s.next().filter(|_| h1s.next().is_none());
+            only.and_then(|h1| short_text(h1, LONGEST_HEADLINE_CHARS))
+        })?;
+        let opening: String = self
+            .main?
+            .text()
+            .flat_map(str::chars)
+            .filter(|c| !c.is_whitespace())
+            .take(OPENING_CHARS)
+            .collect();
+        (!headline.is_empty() && !opening.contains(&solid(&headline))).then_some(headline)
     }
+
+    /// Whether neither the element nor one around it is hidden or part of the frame.
+    fn is_shown(&self, element: ElementRef<'_>) -> bool {
+        self.view.is_read(element)
+            && element
+                .ancestors()
+                .filter_map(ElementRef::wrap)
+                .all(|above| self.view.is_read(above))
+    }
+}
+
+/// The text without white space.
+fn solid(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 impl View {
@@ -327,7 +359,8 @@ fn n_chars_up_to(element: ElementRef<'_>, limit: usize) -> usize {
     n_chars
 }
 
-/// The element's text on one line, if it has at most `limit` characters; scripts left out.
+/// The element's text on one line, if it has at most `limit` characters besides white space;
+/// scripts left out.
 pub fn short_text(element: ElementRef<'_>, limit: usize) -> Option<String> {
     let mut text = String::new();
     let mut left = limit;
@@ -341,7 +374,7 @@ pub fn short_text(element: ElementRef<'_>, limit: usize) -> Option<String> {
             .filter_map(ElementRef::wrap)
             .any(|above| SILENT.contains(&above.value().name()));
         if !silent {
-            left = left.checked_sub(part.trim().chars().count())?;
+            left = left.checked_sub(solid(part).chars().count())?;
             text.push_str(part);
         }
     }

@@ -30,6 +30,7 @@ pub mod pdf;
 pub mod plain;
 pub mod tabular;
 
+pub mod load;
 pub mod read;
 
 pub mod folder_defaults;
@@ -39,7 +40,6 @@ pub mod passages;
 pub mod assemble;
 pub mod check;
 pub mod faq;
-pub mod load;
 
 use std::path::PathBuf;
 

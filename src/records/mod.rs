@@ -63,7 +63,7 @@ pub enum RecordsError {
 }
 
 /// How reading a file ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileOutcome {
     /// Its documents are indexed.
     Loaded,

@@ -9,9 +9,15 @@ use jiff::civil::Date;
 
 use crate::document::{Audience, ByteSpan, Kind, Validity};
 
-pub mod search;
+mod candidates;
+mod conditions;
+pub mod fusion;
+mod hits;
+mod query_vector;
+mod reading;
+mod search;
 
-pub use search::Retriever;
+pub use search::{RetrievalSettings, Retriever};
 
 /// Which indexes take part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -107,8 +113,6 @@ pub enum Degraded {
     VectorUnavailable,
     /// The embedder or the vector search did not end in time.
     VectorTimeout,
-    /// Some passages have no vector yet.
-    VectorsIncomplete,
 }
 
 impl Degraded {
@@ -117,7 +121,6 @@ impl Degraded {
         match self {
             Self::VectorUnavailable => "vector_unavailable",
             Self::VectorTimeout => "vector_timeout",
-            Self::VectorsIncomplete => "vectors_incomplete",
         }
     }
 }
@@ -199,7 +202,7 @@ pub struct AlsoIn {
     pub title: String,
 }
 
-/// Counts for narrowing down.
+/// Counts for narrowing down: value → number of candidate documents, most first, ties by value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facets {
     pub department: Vec<(String, usize)>,

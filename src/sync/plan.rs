@@ -30,8 +30,10 @@ pub struct Plan<F> {
 ///
 /// `sources` come in path order without repeats.
 pub fn plan<F>(sources: Vec<Source<F>>, records: Vec<FileRecord>) -> Plan<F> {
-    let mut known: BTreeMap<String, String> =
-        records.into_iter().map(|record| (record.path, record.source_hash)).collect();
+    let mut known: BTreeMap<String, String> = records
+        .into_iter()
+        .map(|record| (record.path, record.source_hash))
+        .collect();
     let mut read = Vec::new();
     let mut n_unchanged = 0;
     for source in sources {
@@ -40,7 +42,11 @@ pub fn plan<F>(sources: Vec<Source<F>>, records: Vec<FileRecord>) -> Plan<F> {
             earlier => read.push((source, earlier.is_some())),
         }
     }
-    Plan { read, removed: known.into_keys().collect(), n_unchanged }
+    Plan {
+        read,
+        removed: known.into_keys().collect(),
+        n_unchanged,
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +55,11 @@ mod tests {
     use crate::records::FileOutcome;
 
     fn source(path: &str, hash: &str) -> Source<()> {
-        Source { path: path.into(), source_hash: hash.into(), file: () }
+        Source {
+            path: path.into(),
+            source_hash: hash.into(),
+            file: (),
+        }
     }
 
     fn record(path: &str, hash: &str) -> FileRecord {
@@ -67,7 +77,10 @@ mod tests {
             vec![source("a", "1"), source("b", "2x"), source("d", "4")],
             vec![record("a", "1"), record("b", "2"), record("c", "3")],
         );
-        assert_eq!(plan.read, vec![(source("b", "2x"), true), (source("d", "4"), false)]);
+        assert_eq!(
+            plan.read,
+            vec![(source("b", "2x"), true), (source("d", "4"), false)]
+        );
         assert_eq!(plan.removed, vec!["c".to_string()]);
         assert_eq!(plan.n_unchanged, 1);
     }
