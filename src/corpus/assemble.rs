@@ -12,6 +12,7 @@ use super::metadata::Layer;
 use super::metadata::keys::Field;
 use super::metadata::observed::observe;
 use super::metadata::value::Value;
+use super::passages::markers::{Marker, marker};
 use super::passages::{CutOptions, cut};
 use super::{Extract, Finding};
 
@@ -114,6 +115,10 @@ pub fn from_entry(
     };
     let mut passages = cut(&extract, &entry.title, &source.cut);
     add_wordings(&mut passages, &metadata.similar_questions);
+    let named = article_in_title(&entry.title);
+    for passage in passages.iter_mut().filter(|p| p.article.is_none()) {
+        passage.article = named;
+    }
     let document = Document {
         id,
         path: source.path.to_owned(),
@@ -124,6 +129,20 @@ pub fn from_entry(
         passages,
     };
     (document, findings)
+}
+
+/// The article that a title ends with: 云溪市停车条例 第十六条.
+fn article_in_title(title: &str) -> Option<u32> {
+    let title = title.trim_end();
+    let label = &title[title.rfind('第')?..];
+    match marker(label) {
+        Some(Marker::Article {
+            number,
+            n_label_bytes,
+            ..
+        }) if n_label_bytes == label.len() => Some(number),
+        _ => None,
+    }
 }
 
 /// Adds other wordings of a document's question to the passages that answer it: the one that has
@@ -185,6 +204,14 @@ mod tests {
             findings.iter().map(|f| f.code).collect::<Vec<_>>(),
             ["unknown_key"]
         );
+    }
+
+    #[test]
+    fn a_title_may_name_the_article() {
+        assert_eq!(article_in_title("云溪市停车条例 第十六条"), Some(16));
+        assert_eq!(article_in_title("云溪市停车条例第十六条之一 "), Some(16));
+        assert_eq!(article_in_title("关于第十六条的解释"), None);
+        assert_eq!(article_in_title("停车条例"), None);
     }
 
     #[test]

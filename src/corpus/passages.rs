@@ -38,10 +38,14 @@ pub struct CutOptions {
 }
 
 impl Default for CutOptions {
+    /// Chosen by character-bigram BM25, the best passage standing for its document, among sizes
+    /// from 250/400 to 600/900. Compared with 350/600: on 47 saved pages of departments the
+    /// evidence stood in the top five for 27 of 40 questions (25); nDCG@10 on admission passages
+    /// was .443 (.433) and on letters with replies .688 (.689).
     fn default() -> Self {
         Self {
-            target_chars: 350,
-            max_chars: 600,
+            target_chars: 500,
+            max_chars: 900,
             min_chars: 80,
             overlap_sentence: false,
         }
@@ -125,7 +129,7 @@ fn intersection(span: ByteSpan, range: &Range<usize>) -> Option<ByteSpan> {
     (start < end).then(|| ByteSpan::new(start, end))
 }
 
-/// A short text with at most one article or question is one section.
+/// A short text with at most one article or question, and little besides it, is one section.
 fn whole(
     sections: &[Section],
     lines: &[Line<'_>],
@@ -139,7 +143,7 @@ fn whole(
     if sections.len() < 2 || named.clone().count() > 1 || !one_page {
         return None;
     }
-    let n_chars = n_chars(text, lines, options.target_chars);
+    let n_chars = n_chars_of(text, lines, options.target_chars);
     if n_chars > options.target_chars
         || lines
             .iter()
@@ -148,6 +152,10 @@ fn whole(
         return None;
     }
     let mut section = named.clone().next().cloned().unwrap_or_default();
+    let n_named = n_chars_of(text, &lines[section.lines.clone()], n_chars);
+    if named.clone().count() == 1 && n_chars - n_named.min(n_chars) >= options.min_chars {
+        return None;
+    }
     section.heading = sections
         .iter()
         .skip(1)
@@ -193,8 +201,8 @@ fn may_join(
     if !plain(last) || !plain(next) {
         return false;
     }
-    let n_last = n_chars(text, &lines[last.lines.clone()], options.target_chars);
-    let n_next = n_chars(text, &lines[next.lines.clone()], options.target_chars);
+    let n_last = n_chars_of(text, &lines[last.lines.clone()], options.target_chars);
+    let n_next = n_chars_of(text, &lines[next.lines.clone()], options.target_chars);
     if n_last >= options.min_chars || n_last + n_next > options.target_chars {
         return false;
     }
@@ -214,7 +222,7 @@ fn shared(a: &[String], b: &[String]) -> Vec<String> {
 }
 
 /// Characters from the first to the last line; stops counting once there are more than `enough`.
-fn n_chars(text: &str, lines: &[Line<'_>], enough: usize) -> usize {
+fn n_chars_of(text: &str, lines: &[Line<'_>], enough: usize) -> usize {
     match (lines.first(), lines.last()) {
         (Some(first), Some(last)) => text[first.span.start..last.span.end]
             .chars()
@@ -238,7 +246,7 @@ fn runs(lines: &[Line<'_>], text: &str, options: &CutOptions) -> Vec<Range<usize
             Some(run) if table_of(&lines[at]) == table_of(&lines[run.end - 1]) => run.end += 1,
             Some(run)
                 if table_of(&lines[run.end - 1]).is_none()
-                    && n_chars(text, &lines[run.clone()], options.min_chars)
+                    && n_chars_of(text, &lines[run.clone()], options.min_chars)
                         < options.min_chars =>
             {
                 run.end += 1;
