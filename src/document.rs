@@ -134,15 +134,34 @@ macro_rules! named {
     };
 }
 
-named!(Kind, "kind", "policy (政策), regulation (法规), faq (问答), guide (办事指南), script (话术), case (案例)",
-    Policy = "policy" | "政策" | "政策文件", Regulation = "regulation" | "法规" | "法律法规" | "规章",
-    Faq = "faq" | "问答" | "常见问题", Guide = "guide" | "办事指南" | "指南",
-    Script = "script" | "话术", Case = "case" | "案例");
-named!(Audience, "audience", "public (公众), agent (坐席), internal (内部)",
-    Public = "public" | "公众" | "公开", Agent = "agent" | "坐席" | "话务员", Internal = "internal" | "内部");
-named!(Validity, "validity", "in_force (现行有效), not_yet (尚未施行), expired (已失效), repealed (已废止)",
-    InForce = "in_force" | "现行有效" | "有效" | "现行", NotYet = "not_yet" | "尚未施行" | "尚未生效",
-    Expired = "expired" | "已失效" | "失效", Repealed = "repealed" | "已废止" | "废止");
+named!(
+    Kind,
+    "kind",
+    "policy (政策), regulation (法规), faq (问答), guide (办事指南), script (话术), case (案例)",
+    Policy = "policy" | "政策" | "政策文件",
+    Regulation = "regulation" | "法规" | "法律法规" | "规章",
+    Faq = "faq" | "问答" | "常见问题",
+    Guide = "guide" | "办事指南" | "指南",
+    Script = "script" | "话术",
+    Case = "case" | "案例"
+);
+named!(
+    Audience,
+    "audience",
+    "public (公众), agent (坐席), internal (内部)",
+    Public = "public" | "公众" | "公开",
+    Agent = "agent" | "坐席" | "话务员",
+    Internal = "internal" | "内部"
+);
+named!(
+    Validity,
+    "validity",
+    "in_force (现行有效), not_yet (尚未施行), expired (已失效), repealed (已废止)",
+    InForce = "in_force" | "现行有效" | "有效" | "现行",
+    NotYet = "not_yet" | "尚未施行" | "尚未生效",
+    Expired = "expired" | "已失效" | "失效",
+    Repealed = "repealed" | "已废止" | "废止"
+);
 
 /// The three topic axes (问题分类、业务分类、对象分类).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

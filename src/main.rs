@@ -1,3 +1,9 @@
 //! Command line in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    zhiku::commands::Cli::parse().run()
+}

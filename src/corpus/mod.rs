@@ -3,8 +3,49 @@
 //! A file is walked to ([`walk`]), read into an [`Extract`] by the loader of its format, given
 //! metadata, and cut into passages. Bad files end as a listed [`Outcome`], never as an error that
 //! stops the rest. Knows nothing of indexes.
+//!
+//! Every loader turns bytes into an [`Extract`] or into [`table::Table`]s, within [`Limits`]:
+//! files come from many hands, and some of them are broken or hostile.
+
+pub mod decode;
+pub mod format;
+pub mod guard;
+pub mod limits;
+pub mod walk;
+
+pub mod extract;
+pub mod lines;
+pub mod table;
+
+pub mod html;
+pub mod html_body;
+pub mod html_table;
+pub mod html_text;
+pub mod jsonl;
+pub mod markdown;
+pub mod ofd;
+pub mod ofd_lines;
+pub mod office;
+pub mod pdf;
+pub mod plain;
+pub mod tabular;
+
+pub mod load;
+pub mod read;
+
+pub mod folder_defaults;
+pub mod metadata;
+pub mod passages;
+
+pub mod assemble;
+pub mod check;
+pub mod faq;
 
 use std::path::PathBuf;
+
+pub use extract::ExtractBuilder;
+pub use limits::Limits;
+pub use table::Table;
 
 use crate::document::{ByteSpan, Document, Metadata};
 
@@ -19,8 +60,12 @@ pub struct Extract {
     pub blocks: Vec<Block>,
     /// The title that the format itself carries (HTML title, office property, first heading).
     pub title: Option<String>,
-    /// Key → value pairs that the format carries: YAML front matter, HTML `<meta>`, office properties.
+    /// Key → value pairs that the format carries: HTML `<meta>`, office properties.
     pub properties: Vec<(String, String)>,
+    /// The YAML between the `---` lines that open a Markdown file, without these lines.
+    pub front_matter: Option<String>,
+    /// What the loader stumbled over and read past.
+    pub findings: Vec<Finding>,
 }
 
 /// A stretch of text with one role.
@@ -68,6 +113,17 @@ pub enum Outcome {
     NoText(String),
     /// Could not be read; the reason is shown to the editor.
     Failed(String),
+}
+
+/// Why a loader gave up on a file. The message is Chinese: editors read it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// Readable, but it holds no text.
+    #[error("{0}")]
+    NoText(String),
+    /// Damaged, encrypted, hostile or beyond a limit.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// Something that an editor should look at. Messages are Chinese: editors read them.

@@ -1,1 +1,29 @@
-//! (under construction)
+//! Zhiku over HTTP: JSON under `/v1`, problem documents for errors, one page for trying it out.
+//!
+//! [`router`] shows every route. This layer owns all wire structs and turns byte spans into the
+//! character offsets that JSON shows. It knows no index: what it serves comes from a [`Backend`].
+//! There are no keys yet; every caller has the one audience that the configuration names.
+
+mod app;
+mod backend;
+mod documents;
+mod extract;
+mod hits;
+mod observe;
+mod offsets;
+mod operations;
+mod original;
+mod page;
+mod problem;
+mod router;
+mod search;
+mod server;
+
+pub use app::App;
+pub use backend::{
+    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
+    DocumentVersion, DocumentView, Original, Status,
+};
+pub use hits::search_reply_json;
+pub use router::{openapi, router};
+pub use server::serve;

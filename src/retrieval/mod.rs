@@ -1,1 +1,231 @@
-//! (under construction)
+//! A query → ranked hits.
+//!
+//! Reads the query once, fetches lexical and vector candidates side by side from one snapshot,
+//! fuses, groups, highlights. Knows nothing of HTTP, files or calls.
+
+use std::time::Instant;
+
+use jiff::civil::Date;
+
+use crate::document::{Audience, ByteSpan, Kind, Validity};
+
+mod candidates;
+mod conditions;
+pub mod fusion;
+pub mod grouping;
+mod hits;
+mod query_vector;
+mod reading;
+mod search;
+
+pub use search::{RetrievalSettings, Retriever};
+
+/// Which indexes take part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Words and vectors, fused.
+    #[default]
+    Hybrid,
+    /// Words alone.
+    Lexical,
+    /// Vectors alone.
+    Vector,
+}
+
+/// How passages of one document stand in the results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// One hit per document: its best passage.
+    #[default]
+    Document,
+    /// Every passage stands for itself; near-duplicates still collapse.
+    None,
+}
+
+/// Conditions that a candidate must meet. Values of one field are alternatives; fields combine.
+/// An empty list is no condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filters {
+    /// 归口部门, exact.
+    pub department: Vec<String>,
+    /// 类型
+    pub kind: Vec<Kind>,
+    /// 适用地区, exact.
+    pub region: Vec<String>,
+    /// 问题分类
+    pub topic_question: Vec<String>,
+    /// 业务分类
+    pub topic_business: Vec<String>,
+    /// 对象分类
+    pub topic_object: Vec<String>,
+    /// Document ids.
+    pub document_id: Vec<String>,
+}
+
+/// One query, with who asks and how much time there is.
+#[derive(Clone, Debug)]
+pub struct SearchRequest {
+    /// The text as typed, at most [`MAX_QUERY_CHARS`] characters.
+    pub query: String,
+    /// Number of hits wanted, 1..=[`MAX_LIMIT`].
+    pub limit: usize,
+    /// Which indexes take part.
+    pub mode: Mode,
+    /// Conditions.
+    pub filters: Filters,
+    /// The day whose rules count; `None` is today in the configured time zone.
+    pub as_of: Option<Date>,
+    /// Whether documents that are not in force on that day may appear, marked.
+    pub include_invalid: bool,
+    /// The caller sees documents of this audience and below.
+    pub audience: Audience,
+    /// How passages of one document stand in the results.
+    pub group: Group,
+    /// Whether hits tell how their score came about.
+    pub explain: bool,
+    /// When to stop waiting for a side: the answer is then marked degraded.
+    pub deadline: Option<Instant>,
+}
+
+/// Longest query in characters.
+pub const MAX_QUERY_CHARS: usize = 4_000;
+/// Most hits of one answer.
+pub const MAX_LIMIT: usize = 100;
+
+/// The answer to one [`SearchRequest`].
+#[derive(Clone, Debug)]
+pub struct SearchResponse {
+    /// The generation that answered.
+    pub generation: u64,
+    /// Why the answer is worse than it could be; empty when it is not.
+    pub degraded: Vec<Degraded>,
+    /// How the query was read.
+    pub reading: QueryReading,
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// Per field, value → number of candidate documents, most first, ties by value.
+    pub facets: Facets,
+}
+
+/// What was missing when an answer was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Degraded {
+    /// No usable embedder, or it failed: answered by words alone.
+    VectorUnavailable,
+    /// The embedder or the vector search did not end in time.
+    VectorTimeout,
+}
+
+impl Degraded {
+    /// The name used on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VectorUnavailable => "vector_unavailable",
+            Self::VectorTimeout => "vector_timeout",
+        }
+    }
+}
+
+/// How a query was read.
+#[derive(Clone, Debug, Default)]
+pub struct QueryReading {
+    /// Normal form.
+    pub normalised: String,
+    /// Words that were looked up, in query order.
+    pub terms: Vec<String>,
+    /// Document numbers, laws and articles recognised, in canonical form.
+    pub references: Vec<String>,
+}
+
+/// One result: a passage standing for its group.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    pub document_id: String,
+    pub passage_id: String,
+    pub title: String,
+    pub heading: Vec<String>,
+    pub kind: Option<Kind>,
+    /// The passage as it stands in the extracted original.
+    pub text: String,
+    /// Query words in `text`, byte spans, in order, disjoint.
+    pub highlights: Vec<ByteSpan>,
+    /// The part of `text` that answers, in bytes.
+    pub answer: Option<ByteSpan>,
+    /// Comparable within one answer only; higher is better.
+    pub score: f32,
+    /// What each side added to `score`.
+    pub contributions: Contributions,
+    pub validity: Validity,
+    pub effective_from: Option<Date>,
+    pub effective_to: Option<Date>,
+    pub published_at: Option<Date>,
+    pub department: Option<String>,
+    pub issuer: Option<String>,
+    pub doc_no: Option<String>,
+    pub citation: Citation,
+    /// Other documents that hold (nearly) the same passage.
+    pub also_in: Vec<AlsoIn>,
+    /// How the score came about, when asked for.
+    pub explanation: Option<String>,
+}
+
+/// Shares of a hit's score.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Contributions {
+    pub lexical: f32,
+    pub vector: f32,
+    /// Added because the query names the document number or article.
+    pub reference: f32,
+}
+
+/// Where a hit stands in its original.
+#[derive(Clone, Debug)]
+pub struct Citation {
+    /// The file, relative to the corpus.
+    pub path: String,
+    /// Page of the original, from 1.
+    pub page: Option<u32>,
+    /// Row of the original table, from 1.
+    pub row: Option<u32>,
+    /// Article number.
+    pub article: Option<u32>,
+    /// Characters of the document's extracted text.
+    pub char_start: usize,
+    pub char_end: usize,
+    /// blake3 of the file's bytes.
+    pub content_hash: String,
+}
+
+/// Another source of the same text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlsoIn {
+    pub document_id: String,
+    pub title: String,
+}
+
+/// Counts for narrowing down: value → number of candidate documents, most first, ties by value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facets {
+    pub department: Vec<(String, usize)>,
+    pub kind: Vec<(String, usize)>,
+    pub region: Vec<(String, usize)>,
+    pub topic_question: Vec<(String, usize)>,
+    pub topic_business: Vec<(String, usize)>,
+    pub topic_object: Vec<(String, usize)>,
+}
+
+/// A request that cannot be answered as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SearchError {
+    /// A field is out of its limits; shown to the caller.
+    #[error("{field}: {reason}")]
+    Request {
+        /// The request's field.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// The index failed; logged, not shown.
+    #[error("the index could not be read: {0}")]
+    Index(String),
+}

@@ -1,1 +1,40 @@
-//! (under construction)
+//! Corpus folder → index: look, plan, build, swap, record.
+//!
+//! [`Updater::bring_up_to_date`] compares the corpus with the records by content, reads only what
+//! differs, and makes one new generation. A file that cannot be read is listed with its reason and
+//! never stops the rest.
+
+use std::path::PathBuf;
+
+mod plan;
+mod progress;
+mod source;
+mod update;
+
+pub use plan::{Plan, Source, plan};
+pub use progress::{Progress, Silent};
+pub use update::{Problem, Summary, Updater};
+
+use crate::engine::EngineError;
+use crate::records::RecordsError;
+
+/// Why the index could not be brought up to date. What was serving goes on serving.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The corpus folder itself cannot be read.
+    #[error(
+        "the corpus folder {path} cannot be read: {source}; name it with --corpus or [corpus] path"
+    )]
+    Corpus {
+        /// The corpus folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The index failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The records failed.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}

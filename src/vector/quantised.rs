@@ -6,17 +6,7 @@
 
 use super::{VectorError, dot};
 
-/// A vector as it is stored: value `i` is `codes[i] · scale`.
-///
-/// The scale of the zero vector is 0, and so are its codes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Quantised {
-    /// One per dimension, −127..=127.
-    pub codes: Box<[i8]>,
-    /// What one step of a code is worth; finite, ≥ 0.
-    pub scale: f32,
-}
-
+pub use crate::embedding::quantised::Quantised;
 /// Rounds a vector to one byte per dimension: scale = max|v|/127, code = round(v/scale).
 ///
 /// # Errors

@@ -1,0 +1,253 @@
+//! What HTTP serves: the retriever and the index behind [`Backend`].
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::document::{Audience, Document};
+use crate::engine::Snapshot;
+use crate::http::{
+    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
+    DocumentVersion, DocumentView, Original, Status,
+};
+use crate::lexical::{Filters, LexicalError};
+use crate::records::{Records, RecordsError};
+use crate::retrieval::{Retriever, SearchError, SearchRequest, SearchResponse};
+
+/// How far a neighbour is looked for past documents that the caller may not see.
+const MAX_NEIGHBOUR_STEPS: usize = 50;
+/// A file with more documents than this is not checked one by one.
+const MAX_DOCUMENTS_OF_ORIGINAL: usize = 2_000;
+
+/// The parts that serve, as far as they are there: HTTP listens before the index is open.
+#[derive(Default)]
+pub struct Served {
+    retriever: OnceLock<Retriever>,
+    records: OnceLock<Mutex<Records>>,
+}
+
+impl Served {
+    /// Serves what the retriever's index holds from now on.
+    pub fn begin(&self, retriever: Retriever) {
+        // A second call would mean a second index in one process; the first one stays.
+        let _ = self.retriever.set(retriever);
+    }
+
+    /// Lets originals of files with several documents be checked.
+    pub fn share_records(&self, records: Records) {
+        let _ = self.records.set(Mutex::new(records));
+    }
+
+    fn retriever(&self) -> Result<&Retriever, BackendError> {
+        self.retriever
+            .get()
+            .ok_or_else(|| BackendError("the index is not open yet".to_owned()))
+    }
+
+    fn snapshot(&self) -> Result<Arc<Snapshot>, BackendError> {
+        Ok(self.retriever()?.index().snapshot())
+    }
+
+    /// The nearest document in the same folder that the caller may see, walking `ids`.
+    fn neighbour<'a>(
+        &self,
+        snapshot: &Snapshot,
+        document: &Document,
+        audience: Audience,
+        ids: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<DocumentRef>, BackendError> {
+        for id in ids.take(MAX_NEIGHBOUR_STEPS) {
+            let Some(stored) = snapshot.words.document(id)? else {
+                continue;
+            };
+            let other = stored.document;
+            if folder(&other.path) != folder(&document.path) {
+                return Ok(None);
+            }
+            if other.metadata.audience <= audience {
+                return Ok(Some(DocumentRef {
+                    id: other.id,
+                    title: other.title,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the caller may see every document of the file at `path`.
+    fn sees_all_of(
+        &self,
+        snapshot: &Snapshot,
+        path: &str,
+        audience: Audience,
+    ) -> Result<bool, BackendError> {
+        if audience == Audience::Internal {
+            return Ok(true);
+        }
+        let Some(records) = self.records.get() else {
+            return Ok(false);
+        };
+        let documents = records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .documents_of(path)?;
+        if documents.len() > MAX_DOCUMENTS_OF_ORIGINAL {
+            return Ok(false);
+        }
+        for record in documents {
+            match snapshot.words.document(&record.id)? {
+                Some(stored) if stored.document.metadata.audience <= audience => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Backend for Served {
+    fn status(&self) -> Status {
+        let Some(retriever) = self.retriever.get() else {
+            return Status::default();
+        };
+        let snapshot = retriever.index().snapshot();
+        Status {
+            ready: snapshot.generation > 0,
+            generation: snapshot.generation,
+            n_documents: snapshot.words.n_documents(),
+            n_passages: snapshot.words.n_passages(),
+            graph_complete: retriever.index().graph_is_complete(),
+            embedder: retriever
+                .index()
+                .embedder()
+                .map(|embedder| embedder.id().to_owned()),
+        }
+    }
+
+    fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError> {
+        let retriever = self
+            .retriever()
+            .map_err(|error| SearchError::Index(error.to_string()))?;
+        retriever.search(request)
+    }
+
+    fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError> {
+        let today = self.retriever()?.today();
+        let snapshot = self.snapshot()?;
+        let filters = Filters {
+            department: query.department.clone(),
+            kind: query.kind.clone(),
+            ..Filters::default()
+        };
+        let condition = (&filters, today, query.audience, true);
+        let summary = |document: &Document| DocumentSummary {
+            id: document.id.clone(),
+            path: document.path.clone(),
+            title: document.title.clone(),
+            kind: document.metadata.kind,
+            department: document.metadata.department.clone(),
+            doc_no: document.metadata.doc_no.clone(),
+            audience: document.metadata.audience,
+            validity: document.metadata.validity_on(today),
+            published_at: document.metadata.published_at,
+            n_passages: document.passages.len(),
+        };
+        let (total, documents) = match &query.text {
+            None => {
+                let (total, page) =
+                    snapshot
+                        .words
+                        .documents(condition, query.offset, query.limit)?;
+                (
+                    total,
+                    page.iter()
+                        .map(|stored| summary(&stored.document))
+                        .collect(),
+                )
+            }
+            Some(text) => {
+                let (_, all) = snapshot.words.documents(condition, 0, usize::MAX)?;
+                let wanted = text.to_lowercase();
+                let matching: Vec<_> = all
+                    .iter()
+                    .filter(|stored| names(&stored.document, &wanted))
+                    .collect();
+                let page = matching.iter().skip(query.offset).take(query.limit);
+                (
+                    matching.len(),
+                    page.map(|stored| summary(&stored.document)).collect(),
+                )
+            }
+        };
+        Ok(DocumentPage {
+            generation: snapshot.generation,
+            total,
+            documents,
+        })
+    }
+
+    fn document(&self, id: &str, audience: Audience) -> Result<Option<DocumentView>, BackendError> {
+        let snapshot = self.snapshot()?;
+        let Some(stored) = snapshot.words.document(id)? else {
+            return Ok(None);
+        };
+        let document = stored.document;
+        if document.metadata.audience > audience {
+            return Ok(None);
+        }
+        let ids: Vec<&str> = snapshot.words.document_ids()?.collect();
+        let at = ids.partition_point(|other| *other < id);
+        let before = ids[..at].iter().rev().copied();
+        let after = ids[at..].iter().copied().filter(|other| *other != id);
+        Ok(Some(DocumentView {
+            generation: snapshot.generation,
+            validity: document.metadata.validity_on(self.retriever()?.today()),
+            previous: self.neighbour(&snapshot, &document, audience, before)?,
+            next: self.neighbour(&snapshot, &document, audience, after)?,
+            versions: vec![DocumentVersion {
+                content_hash: document.content_hash.clone(),
+                current: true,
+            }],
+            document,
+        }))
+    }
+
+    fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError> {
+        let snapshot = self.snapshot()?;
+        let Some(stored) = snapshot.words.document(id)? else {
+            return Ok(None);
+        };
+        let document = stored.document;
+        if document.metadata.audience > audience
+            || !self.sees_all_of(&snapshot, &document.path, audience)?
+        {
+            return Ok(None);
+        }
+        Ok(Some(Original {
+            path: document.path,
+            content_hash: document.content_hash,
+        }))
+    }
+}
+
+/// Whether `wanted`, in lower case, stands in what a document is called.
+fn names(document: &Document, wanted: &str) -> bool {
+    let doc_no = document.metadata.doc_no.as_deref().unwrap_or_default();
+    [document.title.as_str(), document.path.as_str(), doc_no]
+        .iter()
+        .any(|name| name.to_lowercase().contains(wanted))
+}
+
+/// The folder part of a path, empty at the root.
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+impl From<LexicalError> for BackendError {
+    fn from(error: LexicalError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<RecordsError> for BackendError {
+    fn from(error: RecordsError) -> Self {
+        Self(error.to_string())
+    }
+}

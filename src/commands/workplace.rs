@@ -1,0 +1,149 @@
+//! What the commands that work on an index open: configuration → lexicon, model, index, records.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Places;
+use crate::config::{Config, Fusion, Overrides, process_environment};
+use crate::corpus::Limits;
+use crate::embedding::{self, EmbeddingSettings};
+use crate::engine::{Ingredients, PassageIndex};
+use crate::records::Records;
+use crate::retrieval::fusion::FusionMethod;
+use crate::retrieval::{RetrievalSettings, Retriever};
+use crate::sync::{Progress, Summary, SyncError, Updater};
+use crate::text::{Analyser, Lexicon};
+
+/// Folder of the user's dictionary and synonyms, inside the corpus.
+const LEXICON_FOLDER: &str = "_lexicon";
+
+impl Places {
+    /// The configuration with what the command line says on top.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        self.config_with(Overrides::default())
+    }
+
+    /// The same, with the flags that only some commands have.
+    pub(super) fn config_with(&self, flags: Overrides) -> anyhow::Result<Config> {
+        let overrides = Overrides {
+            corpus: self.corpus.clone(),
+            index: self.index.clone(),
+            ..flags
+        };
+        let config = Config::load(self.config.as_deref(), process_environment(), &overrides)?;
+        Ok(config)
+    }
+}
+
+/// An index with everything that changes it.
+pub(super) struct Workplace {
+    pub(super) index: Arc<PassageIndex>,
+    pub(super) records: Records,
+    corpus: PathBuf,
+    limits: Limits,
+}
+
+impl Workplace {
+    /// Opens the index folder for writing.
+    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
+        let index = PassageIndex::open(&config.index.path, ingredients(config)?)?;
+        let records = Records::open(&config.index.path.join("records.sqlite"))?;
+        Ok(Self {
+            index: Arc::new(index),
+            records,
+            corpus: config.corpus.path.clone(),
+            limits: limits(config),
+        })
+    }
+
+    /// Makes the index say what the corpus says.
+    pub(super) fn bring_up_to_date(
+        &mut self,
+        full: bool,
+        progress: &dyn Progress,
+    ) -> Result<Summary, SyncError> {
+        let Self {
+            index,
+            records,
+            corpus,
+            limits,
+        } = self;
+        Updater {
+            index,
+            records,
+            corpus,
+            limits: limits.clone(),
+            progress,
+        }
+        .bring_up_to_date(full)
+    }
+}
+
+/// What one file may cost.
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        file_bytes: config.limits.max_file_bytes,
+        ..Limits::default()
+    }
+}
+
+/// How hits are found and ranked.
+pub(super) fn retrieval_settings(config: &Config) -> anyhow::Result<RetrievalSettings> {
+    Ok(RetrievalSettings {
+        fusion: match config.retrieval.fusion {
+            Fusion::Weighted => FusionMethod::Weighted {
+                lexical_weight: config.retrieval.lexical_weight,
+            },
+            Fusion::ReciprocalRank => FusionMethod::ReciprocalRank,
+        },
+        n_candidates: config.retrieval.candidates,
+        time_zone: config.time_zone()?,
+    })
+}
+
+/// A retriever over an index that another process may be writing.
+pub(super) fn open_retriever(config: &Config) -> anyhow::Result<Retriever> {
+    let index = PassageIndex::open_read_only(&config.index.path, ingredients(config)?)?;
+    Ok(Retriever::new(
+        Arc::new(index),
+        retrieval_settings(config)?,
+    )?)
+}
+
+/// The user's lexicon and the configured model. A model that cannot be used is reported and left
+/// out: everything still works by words.
+pub(super) fn ingredients(config: &Config) -> anyhow::Result<Ingredients> {
+    let analyser = analyser(&config.corpus.path);
+    let settings = &config.embedding;
+    let opened = embedding::open(&EmbeddingSettings {
+        model: settings.model.clone(),
+        onnx_runtime: settings.onnx_runtime.clone(),
+        mirror: settings.mirror.clone(),
+        cache_dir: Some(
+            settings
+                .cache_dir
+                .clone()
+                .unwrap_or_else(|| config.index.path.join("models")),
+        ),
+    });
+    let embedder = match opened {
+        Ok(embedder) => Some(embedder),
+        Err(error) => {
+            tracing::error!(%error, "the embedding model cannot be used; searching by words alone");
+            None
+        }
+    };
+    Ok(Ingredients { analyser, embedder })
+}
+
+fn analyser(corpus: &Path) -> Analyser {
+    let folder = corpus.join(LEXICON_FOLDER);
+    if !folder.is_dir() {
+        return Analyser::built_in();
+    }
+    let (lexicon, problems) = Lexicon::load(&folder);
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    Analyser::with_lexicon(&lexicon)
+}

@@ -1,0 +1,89 @@
+//! What a readable setting may not be.
+
+use jiff::tz::TimeZone;
+
+use super::Config;
+
+/// The first setting out of its limits: its key, and what would be right.
+pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)> {
+    let positive = [
+        ("limits.max_file_bytes", config.limits.max_file_bytes),
+        ("server.max_body_bytes", config.server.max_body_bytes as u64),
+        (
+            "server.request_timeout_ms",
+            config.server.request_timeout_ms,
+        ),
+        (
+            "server.search_deadline_ms",
+            config.server.search_deadline_ms,
+        ),
+    ];
+    if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+        return Err((
+            key,
+            "0 would refuse everything; give a positive number".to_owned(),
+        ));
+    }
+    if config.server.search_deadline_ms > config.server.request_timeout_ms {
+        let reason = format!(
+            "{} is longer than server.request_timeout_ms ({}), so it would never be reached",
+            config.server.search_deadline_ms, config.server.request_timeout_ms
+        );
+        return Err(("server.search_deadline_ms", reason));
+    }
+    let weight = config.retrieval.lexical_weight;
+    if !(0.0..=1.0).contains(&weight) {
+        return Err((
+            "retrieval.lexical_weight",
+            format!("{weight} is not in 0.0..=1.0"),
+        ));
+    }
+    let candidates = config.retrieval.candidates;
+    if !(1..=10_000).contains(&candidates) {
+        return Err((
+            "retrieval.candidates",
+            format!("{candidates} is not in 1..=10000"),
+        ));
+    }
+    if config.embedding.model.trim().is_empty() {
+        let reason = "is empty; `built-in` needs nothing to be installed".to_owned();
+        return Err(("embedding.model", reason));
+    }
+    if let Err(err) = tracing_subscriber::EnvFilter::try_new(&config.log.level) {
+        let reason = format!(
+            "{:?}: {err}; use error, warn, info, debug or trace",
+            config.log.level
+        );
+        return Err(("log.level", reason));
+    }
+    time_zone(&config.corpus.time_zone)
+        .map(drop)
+        .map_err(|reason| ("corpus.time_zone", reason))
+}
+
+/// An IANA name or a fixed offset; the reason when it is neither.
+pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
+    if let Ok(zone) = TimeZone::get(name) {
+        return Ok(zone);
+    }
+    // China has had one offset since 1991, so a system without a time zone database still knows
+    // its days.
+    if name == "Asia/Shanghai" {
+        return Ok(TimeZone::fixed(jiff::tz::offset(8)));
+    }
+    let with_offset = format!("2026-01-01T00:00:00{name}");
+    match jiff::fmt::temporal::Pieces::parse(&with_offset) {
+        Ok(pieces) => match pieces.to_numeric_offset() {
+            Some(offset) => Ok(TimeZone::fixed(offset)),
+            None => Err(unknown_zone(name)),
+        },
+        Err(_) => Err(unknown_zone(name)),
+    }
+}
+
+fn unknown_zone(name: &str) -> String {
+    format!(
+        "{name:?} is not a time zone of this system; use a name such as `Asia/Shanghai` \
+         (needs the package tzdata) or an offset such as `+08:00`"
+    )
+}

@@ -1,0 +1,73 @@
+//! Which words, characters and pairs of characters get a row.
+
+use std::collections::BTreeMap;
+
+use super::material::Material;
+use crate::embedding::features::for_each_part;
+
+/// The tokens that have rows, and the rows of every word of the material.
+pub struct Vocabulary {
+    /// In ascending order of bytes.
+    pub tokens: Vec<String>,
+    /// How often each token stands in the material, as a part of words too.
+    pub counts: Vec<u64>,
+    /// Rows of each word of [`Material::names`], itself and its parts.
+    pub rows_of_word: Vec<Vec<u32>>,
+}
+
+/// Takes the `n_rows` most frequent tokens.
+///
+/// A collection counts by the square root of its size, so that the largest one does not decide
+/// alone; ties go to the token that comes first in order of bytes.
+pub fn choose(material: &Material, n_rows: usize, longest_part: usize) -> Vocabulary {
+    let mut tokens: BTreeMap<&str, (f64, u64)> = BTreeMap::new();
+    for counts in material.counts() {
+        let total: u64 = counts.iter().map(|&n| u64::from(n)).sum();
+        let weight = 1.0 / (total.max(1) as f64).sqrt();
+        for (word, &count) in material.names.iter().zip(&counts) {
+            if count == 0 {
+                continue;
+            }
+            for_each_part(word, longest_part, |part| {
+                let entry = tokens.entry(part).or_default();
+                entry.0 += weight * f64::from(count);
+                entry.1 += u64::from(count);
+            });
+        }
+    }
+    let mut ranked: Vec<(&str, f64, u64)> = tokens
+        .into_iter()
+        .filter(|(_, (_, n))| *n >= 2)
+        .map(|(token, (score, n))| (token, score, n))
+        .collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+    ranked.truncate(n_rows);
+    ranked.sort_by(|a, b| a.0.cmp(b.0));
+    let tokens: Vec<String> = ranked
+        .iter()
+        .map(|(token, ..)| (*token).to_owned())
+        .collect();
+    let counts = ranked.iter().map(|(.., n)| *n).collect();
+    let rows_of_word = rows_of_words(&material.names, &tokens, longest_part);
+    Vocabulary {
+        tokens,
+        counts,
+        rows_of_word,
+    }
+}
+
+/// The rows of each word and of its parts; `tokens` in ascending order.
+pub fn rows_of_words(names: &[String], tokens: &[String], longest_part: usize) -> Vec<Vec<u32>> {
+    names
+        .iter()
+        .map(|word| {
+            let mut rows = Vec::new();
+            for_each_part(word, longest_part, |part| {
+                if let Ok(row) = tokens.binary_search_by(|token| token.as_str().cmp(part)) {
+                    rows.push(row as u32);
+                }
+            });
+            rows
+        })
+        .collect()
+}

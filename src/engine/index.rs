@@ -1,0 +1,313 @@
+//! The index folder as readers, and as the process that owns it, see it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::build::Build;
+use super::manifest::{Basis, LAYOUT, Manifest};
+use super::{EngineError, IndexLock};
+use crate::embedding::Embedder;
+use crate::embedding::cache::EmbeddingCache;
+use crate::lexical::{LexicalIndex, LexicalSnapshot};
+use crate::text::Analyser;
+use crate::vector::{BuildOptions, Graph, GraphError, VectorSnapshot, VectorStore};
+
+/// Rows above which a graph pays: below, comparing all of them takes under half a millisecond.
+const MIN_GRAPH_ROWS: usize = 20_000;
+
+/// One generation: words, vectors and lexicon that belong together. Never changes.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// Which build made it; 0 is the empty index before the first.
+    pub generation: u64,
+    /// Passages by words, and everything that is stored of them.
+    pub words: LexicalSnapshot,
+    /// Passages by meaning; `None` without an embedder.
+    pub vectors: Option<VectorSnapshot>,
+    /// The analysis that made the terms.
+    pub analyser: Analyser,
+}
+
+/// What an index is made with.
+#[derive(Clone)]
+pub struct Ingredients {
+    /// The analysis that makes the terms.
+    pub analyser: Analyser,
+    /// The model that makes the vectors; `None` indexes words alone.
+    pub embedder: Option<Arc<dyn Embedder>>,
+}
+
+impl Ingredients {
+    pub(super) fn basis(&self) -> Basis {
+        Basis {
+            layout: LAYOUT,
+            lexicon: self.analyser.lexicon_hash().to_owned(),
+            embedding: self
+                .embedder
+                .as_ref()
+                .map(|embedder| embedder.id().to_owned()),
+            dimension: self
+                .embedder
+                .as_ref()
+                .map_or(0, |embedder| embedder.dimension()),
+        }
+    }
+}
+
+/// The passages of one index folder.
+///
+/// Readers call [`Self::snapshot`] from any thread; one [`Build`] at a time makes the next
+/// generation.
+pub struct PassageIndex {
+    pub(super) ingredients: Ingredients,
+    pub(super) search_folder: PathBuf,
+    writer: Mutex<Writer>,
+    current: ArcSwap<Snapshot>,
+    needs_rebuild: AtomicBool,
+    /// Held by the process that may write.
+    _lock: Option<IndexLock>,
+}
+
+/// The parts that a build changes.
+pub(super) struct Writer {
+    pub(super) words: LexicalIndex,
+    pub(super) vectors: Option<VectorStore>,
+    pub(super) cache: Option<EmbeddingCache>,
+    pub(super) manifest: Manifest,
+}
+
+impl PassageIndex {
+    /// Opens `folder` for writing, creating it when it does not exist.
+    ///
+    /// A search folder that another version, model or lexicon made, or that is damaged, goes on
+    /// serving if it can; [`Self::needs_rebuild`] says that the next build has to start anew.
+    ///
+    /// # Errors
+    /// [`EngineError::Locked`] when another process holds the folder, [`EngineError::Io`] when it
+    /// cannot be written.
+    pub fn open(folder: &Path, ingredients: Ingredients) -> Result<Self, EngineError> {
+        let search = folder.join("search");
+        create_folder(&search)?;
+        let lock = IndexLock::acquire(folder)?;
+        let opened = Writer::open(&search, &ingredients).or_else(|error| {
+            tracing::warn!(%error, folder = %search.display(), "the search folder cannot be used and is built anew");
+            std::fs::remove_dir_all(&search).map_err(|source| io_error(&search, source))?;
+            create_folder(&search)?;
+            Writer::open(&search, &ingredients)
+        })?;
+        Self::new(search, ingredients, opened, Some(lock))
+    }
+
+    /// Opens `folder` for reading, beside a process that may be writing it.
+    ///
+    /// # Errors
+    /// [`EngineError::Missing`] when nothing was indexed there with these ingredients.
+    pub fn open_read_only(folder: &Path, ingredients: Ingredients) -> Result<Self, EngineError> {
+        let missing = || EngineError::Missing {
+            folder: folder.to_owned(),
+        };
+        let search = folder.join("search");
+        if !search.is_dir() {
+            return Err(missing());
+        }
+        let writer = Writer::open(&search, &ingredients)?;
+        if writer.manifest.generation == 0 {
+            return Err(missing());
+        }
+        Self::new(search, ingredients, writer, None)
+    }
+
+    fn new(
+        search_folder: PathBuf,
+        ingredients: Ingredients,
+        mut writer: Writer,
+        lock: Option<IndexLock>,
+    ) -> Result<Self, EngineError> {
+        let needs_rebuild =
+            writer.manifest.generation == 0 || writer.manifest.basis != ingredients.basis();
+        let snapshot = writer.snapshot(&ingredients.analyser)?;
+        Ok(Self {
+            ingredients,
+            search_folder,
+            writer: Mutex::new(writer),
+            current: ArcSwap::from_pointee(snapshot),
+            needs_rebuild: AtomicBool::new(needs_rebuild),
+            _lock: lock,
+        })
+    }
+
+    /// The newest generation. Keep it for as long as one request takes.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The model that makes the vectors.
+    pub fn embedder(&self) -> Option<&Arc<dyn Embedder>> {
+        self.ingredients.embedder.as_ref()
+    }
+
+    /// Whether what is on disk was made by another version, model or lexicon, or is not there.
+    pub fn needs_rebuild(&self) -> bool {
+        self.needs_rebuild.load(Ordering::Acquire)
+    }
+
+    /// Starts the build of `generation`; `from_nothing` leaves out everything indexed so far.
+    /// Waits for a build under way.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the parts of the new generation cannot be made.
+    pub fn begin(&self, from_nothing: bool, generation: u64) -> Result<Build<'_>, EngineError> {
+        Build::begin(self, self.lock_writer(), from_nothing, generation)
+    }
+
+    /// Builds the graph over the vectors of the newest generation if it pays and is not there,
+    /// saves it, and swaps it in. Takes minutes for 100,000s of passages; queries and builds go on
+    /// meanwhile. Returns whether a graph was built; `cancel` ends it early.
+    ///
+    /// # Errors
+    /// [`EngineError::Graph`]; searching goes on without.
+    pub fn build_graph(
+        &self,
+        progress: &dyn Fn(usize, usize),
+        cancel: &AtomicBool,
+    ) -> Result<bool, EngineError> {
+        let (rows, folder) = {
+            let writer = self.lock_writer();
+            let Some(vectors) = &writer.vectors else {
+                return Ok(false);
+            };
+            let n_covered = vectors.graph().map_or(0, |graph| graph.n_rows());
+            if vectors.rows().len() < n_covered + MIN_GRAPH_ROWS {
+                return Ok(false);
+            }
+            (
+                vectors.rows().clone(),
+                writer.manifest.vector_folder.clone(),
+            )
+        };
+        let graph = match Graph::build(&rows, BuildOptions::default(), progress, cancel) {
+            Err(GraphError::Cancelled) => return Ok(false),
+            built => built?,
+        };
+        let mut writer = self.lock_writer();
+        if writer.manifest.vector_folder != folder {
+            // The index was built anew meanwhile: these rows are gone.
+            return Ok(false);
+        }
+        graph.save(&self.search_folder.join(&folder).join(GRAPH_FILE))?;
+        if let Some(vectors) = &mut writer.vectors {
+            vectors.set_graph(Some(Arc::new(graph)));
+        }
+        self.publish(&mut writer)?;
+        Ok(true)
+    }
+
+    /// Whether every vector search uses a graph that covers the bulk, or needs none.
+    pub fn graph_is_complete(&self) -> bool {
+        self.snapshot()
+            .vectors
+            .as_ref()
+            .is_none_or(|vectors| vectors.n_rows() < vectors.n_graph_rows() + MIN_GRAPH_ROWS)
+    }
+
+    /// Makes what the writer holds visible to readers.
+    pub(super) fn publish(&self, writer: &mut Writer) -> Result<(), EngineError> {
+        let snapshot = writer.snapshot(&self.ingredients.analyser)?;
+        self.current.store(Arc::new(snapshot));
+        self.needs_rebuild
+            .store(writer.manifest.generation == 0, Ordering::Release);
+        Ok(())
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        // A build that panicked was never committed; the next one begins by rolling back.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Name of the graph beside the rows it covers.
+const GRAPH_FILE: &str = "graph.bin";
+
+impl Writer {
+    fn open(search: &Path, ingredients: &Ingredients) -> Result<Self, EngineError> {
+        let words = LexicalIndex::open_or_create(&search.join("words"), &ingredients.analyser)?;
+        let manifest = Manifest::parse(words.payload()?.as_deref(), ingredients.basis());
+        let vectors = match &ingredients.embedder {
+            Some(embedder) if manifest.basis == ingredients.basis() => {
+                Some(open_vectors(search, &manifest, embedder.as_ref())?)
+            }
+            _ => None,
+        };
+        let cache = match &ingredients.embedder {
+            Some(_) => Some(EmbeddingCache::open(&search.join("embeddings.sqlite"))?),
+            None => None,
+        };
+        Ok(Self {
+            words,
+            vectors,
+            cache,
+            manifest,
+        })
+    }
+
+    /// Forgets rows that a build appended and never committed: their numbers are handed out again.
+    pub(super) fn drop_uncommitted_rows(
+        &mut self,
+        search: &Path,
+        ingredients: &Ingredients,
+    ) -> Result<(), EngineError> {
+        if let (Some(vectors), Some(embedder)) = (&mut self.vectors, &ingredients.embedder)
+            && vectors.n_rows() > self.manifest.n_vector_rows
+        {
+            *vectors = open_vectors(search, &self.manifest, embedder.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, analyser: &Analyser) -> Result<Snapshot, EngineError> {
+        let words = self.words.snapshot()?;
+        let vectors = self
+            .vectors
+            .as_ref()
+            .map(|vectors| vectors.snapshot(words.passage_nos().clone()));
+        let analyser = analyser.clone();
+        Ok(Snapshot {
+            generation: self.manifest.generation,
+            words,
+            vectors,
+            analyser,
+        })
+    }
+}
+
+fn open_vectors(
+    search: &Path,
+    manifest: &Manifest,
+    embedder: &dyn Embedder,
+) -> Result<VectorStore, EngineError> {
+    let folder = search.join(&manifest.vector_folder);
+    let (dimension, n_rows) = (embedder.dimension(), manifest.n_vector_rows);
+    let mut store = VectorStore::open(&folder, dimension, embedder.id(), n_rows)?;
+    let path = folder.join(GRAPH_FILE);
+    if path.exists() {
+        match Graph::load(&path, store.rows()) {
+            Ok(graph) => store.set_graph(Some(Arc::new(graph))),
+            Err(error) => tracing::warn!(%error, "the graph cannot be used and is built anew"),
+        }
+    }
+    Ok(store)
+}
+
+pub(super) fn create_folder(path: &Path) -> Result<(), EngineError> {
+    std::fs::create_dir_all(path).map_err(|source| io_error(path, source))
+}
+
+pub(super) fn io_error(path: &Path, source: std::io::Error) -> EngineError {
+    EngineError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,105 @@
+//! What every handler holds: the backend, the limits and the metrics.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::backend::{Backend, Status};
+use super::problem::{Problem, ProblemKind};
+use crate::config::{Config, ServerConfig};
+use crate::document::Audience;
+use crate::telemetry::Metrics;
+
+/// Handles that requests share.
+pub struct App {
+    backend: Arc<dyn Backend>,
+    /// Bounds the calls into the backend that run at once.
+    permits: Arc<Semaphore>,
+    pub(super) metrics: Metrics,
+    pub(super) server: ServerConfig,
+    /// The corpus folder, for originals.
+    pub(super) corpus: PathBuf,
+    /// Originals beyond this are not served.
+    pub(super) max_file_bytes: u64,
+}
+
+impl App {
+    /// Serves `backend` within the limits of `config`.
+    pub fn new(backend: Arc<dyn Backend>, config: &Config, metrics: Metrics) -> Self {
+        let n_permits = match config.server.max_concurrent_searches {
+            0 => 2 * std::thread::available_parallelism().map_or(1, usize::from),
+            n => n.min(Semaphore::MAX_PERMITS),
+        };
+        Self {
+            backend,
+            permits: Arc::new(Semaphore::new(n_permits)),
+            metrics,
+            server: config.server.clone(),
+            corpus: config.corpus.path.clone(),
+            max_file_bytes: config.limits.max_file_bytes,
+        }
+    }
+
+    /// Who the callers are. One answer for all of them until there are keys.
+    pub(super) fn audience(&self) -> Audience {
+        self.server.audience
+    }
+
+    /// How long a search may wait for a slow side, and a request for its turn.
+    pub(super) fn search_deadline(&self) -> Duration {
+        Duration::from_millis(self.server.search_deadline_ms)
+    }
+
+    /// What the backend serves now.
+    pub(super) fn status(&self) -> Status {
+        self.backend.status()
+    }
+
+    /// The status, if a generation serves that is at least `min_generation`.
+    pub(super) fn ready(&self, min_generation: u64) -> Result<Status, Problem> {
+        let status = self.status();
+        if !status.ready {
+            let detail = "The first generation of the index is still being built.";
+            return Err(Problem::new(ProblemKind::NotReady, detail));
+        }
+        if status.generation < min_generation {
+            let detail = format!(
+                "Generation {} serves; the request wants {min_generation} or later.",
+                status.generation
+            );
+            return Err(Problem::new(ProblemKind::GenerationNotReached, detail));
+        }
+        Ok(status)
+    }
+
+    /// Runs `work` on the backend, off the async threads, once it is its turn.
+    ///
+    /// # Cancel safety
+    /// Dropping the future while waiting gives the turn up. Once `work` runs it runs to its end and
+    /// keeps its turn, so abandoned requests cannot pile up.
+    ///
+    /// # Errors
+    /// [`ProblemKind::Overloaded`] when no turn came within the search deadline,
+    /// [`ProblemKind::Internal`] when `work` panicked.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Backend) -> T + Send + 'static,
+    {
+        let turn = Arc::clone(&self.permits).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(self.search_deadline(), turn).await else {
+            self.metrics.search_refused();
+            let detail = "Too many requests are running. Try again shortly.";
+            return Err(Problem::new(ProblemKind::Overloaded, detail));
+        };
+        let backend = Arc::clone(&self.backend);
+        let run = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(backend.as_ref())
+        });
+        run.await
+            .map_err(|err| Problem::internal(format_args!("the backend call failed: {err}")))
+    }
+}

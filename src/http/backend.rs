@@ -1,0 +1,154 @@
+//! What the HTTP layer needs from the engine, in domain types.
+//!
+//! The server's implementation stands on the retriever and the records; tests bring their own.
+
+use jiff::civil::Date;
+
+use crate::document::{Audience, Document, Kind, Validity};
+use crate::retrieval::{SearchError, SearchRequest, SearchResponse};
+
+/// Answers from the generation that serves.
+///
+/// Calls may block and are made off the async threads, several at once. Each call answers from one
+/// snapshot. What `audience` may not see does not exist: it is not counted and not named.
+pub trait Backend: Send + Sync + 'static {
+    /// What is served now. Must be cheap: it is asked before every search.
+    fn status(&self) -> Status;
+
+    /// Answers one query.
+    ///
+    /// # Errors
+    /// As `Retriever::search`.
+    fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError>;
+
+    /// One page of the documents that meet `query`, by ascending id.
+    fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError>;
+
+    /// One document; `None` if there is none of that id for this audience.
+    fn document(&self, id: &str, audience: Audience) -> Result<Option<DocumentView>, BackendError>;
+
+    /// The file that a document was read from; `None` if there is none of that id for this audience.
+    ///
+    /// A file that holds several documents is `None` as well unless `audience` may see *all* of
+    /// them: the file would show the others.
+    fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError>;
+}
+
+/// The index failed; logged, not shown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BackendError(pub String);
+
+/// What is served now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Whether a first generation serves. Until then nothing else is asked.
+    pub ready: bool,
+    /// The generation that serves; it only grows.
+    pub generation: u64,
+    /// Documents in it, of every audience.
+    pub n_documents: usize,
+    /// Passages in it, of every audience.
+    pub n_passages: usize,
+    /// Whether the vector graph covers the bulk of the passages, so that searches are at full speed.
+    pub graph_complete: bool,
+    /// `Embedder::id` of the model in use; `None` when answers are by words alone.
+    pub embedder: Option<String>,
+}
+
+/// Which documents to list. Values of one field are alternatives; fields combine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentQuery {
+    /// 归口部门, exact; empty is no condition.
+    pub department: Vec<String>,
+    /// 类型; empty is no condition.
+    pub kind: Vec<Kind>,
+    /// Stands in the title, the path or the document number; case does not matter.
+    pub text: Option<String>,
+    /// Documents of this audience and below.
+    pub audience: Audience,
+    /// Documents to leave out at the front.
+    pub offset: usize,
+    /// Most documents on the page, 1..=100.
+    pub limit: usize,
+}
+
+/// One page of a list of documents.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentPage {
+    /// The generation that answered.
+    pub generation: u64,
+    /// Documents that meet the query, on all pages.
+    pub total: usize,
+    /// By ascending id.
+    pub documents: Vec<DocumentSummary>,
+}
+
+/// A document in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentSummary {
+    /// The document's id.
+    pub id: String,
+    /// The file, relative to the corpus.
+    pub path: String,
+    /// 标题
+    pub title: String,
+    /// 类型
+    pub kind: Option<Kind>,
+    /// 归口部门
+    pub department: Option<String>,
+    /// 发文字号
+    pub doc_no: Option<String>,
+    /// 公开范围
+    pub audience: Audience,
+    /// 时效性, today.
+    pub validity: Validity,
+    /// 发布日期
+    pub published_at: Option<Date>,
+    /// Passages it was cut into.
+    pub n_passages: usize,
+}
+
+/// A document with its surroundings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentView {
+    /// The generation that answered.
+    pub generation: u64,
+    /// The document.
+    pub document: Document,
+    /// 时效性, today.
+    pub validity: Validity,
+    /// The document before it in the same folder, by id.
+    pub previous: Option<DocumentRef>,
+    /// The document after it in the same folder, by id.
+    pub next: Option<DocumentRef>,
+    /// Newest first; the one shown is the current one.
+    pub versions: Vec<DocumentVersion>,
+}
+
+/// A document by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentRef {
+    /// The document's id.
+    pub id: String,
+    /// 标题
+    pub title: String,
+}
+
+/// One state of a document's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentVersion {
+    /// blake3 of the file's bytes, lower-case hex.
+    pub content_hash: String,
+    /// Whether this is the one that is served.
+    pub current: bool,
+}
+
+/// The file that a document was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// Relative to the corpus, `/`-separated.
+    pub path: String,
+    /// blake3 of the bytes that were indexed, lower-case hex.
+    pub content_hash: String,
+}

@@ -1,0 +1,195 @@
+//! Errors as callers see them: problem documents (RFC 9457).
+//!
+//! A caller's mistake says what is wrong and what would be right. Our own faults say one fixed
+//! sentence; the reason stands in the log, next to the request id that the answer carries.
+
+use std::fmt::Display;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::backend::BackendError;
+use crate::retrieval::SearchError;
+
+/// What can go wrong, as `code` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProblemKind {
+    InvalidJson,
+    InvalidField,
+    NoSuchRoute,
+    DocumentNotFound,
+    MethodNotAllowed,
+    BodyTimeout,
+    GenerationNotReached,
+    OriginalChanged,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    Internal,
+    NotReady,
+    Overloaded,
+    Timeout,
+}
+
+impl ProblemKind {
+    /// Status, code and title.
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidJson => (S::BAD_REQUEST, "invalid_json", "The body is not JSON"),
+            Self::InvalidField => (S::BAD_REQUEST, "invalid_field", "A field cannot be used"),
+            Self::NoSuchRoute => (S::NOT_FOUND, "no_such_route", "No such address"),
+            Self::DocumentNotFound => (S::NOT_FOUND, "document_not_found", "No such document"),
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Method not allowed here",
+            ),
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout", "The body took too long"),
+            Self::GenerationNotReached => (
+                S::CONFLICT,
+                "generation_not_reached",
+                "The index is not that far yet",
+            ),
+            Self::OriginalChanged => (
+                S::CONFLICT,
+                "original_changed",
+                "The file is not the one that was indexed",
+            ),
+            Self::BodyTooLarge => (
+                S::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body is too large",
+            ),
+            Self::UnsupportedMediaType => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The body must be JSON",
+            ),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "The server failed"),
+            Self::NotReady => (
+                S::SERVICE_UNAVAILABLE,
+                "not_ready",
+                "The index is not ready yet",
+            ),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", "Too many requests"),
+            Self::Timeout => (
+                S::SERVICE_UNAVAILABLE,
+                "timeout",
+                "The answer took too long",
+            ),
+        }
+    }
+
+    /// Seconds after which the same request may succeed.
+    fn retry_after_s(self) -> Option<u32> {
+        match self {
+            Self::NotReady => Some(5),
+            Self::GenerationNotReached | Self::Overloaded | Self::Timeout => Some(1),
+            _ => None,
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    kind: ProblemKind,
+    detail: String,
+    field: Option<String>,
+}
+
+/// A problem document, as `application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody {
+    /// A URI for the kind of problem: `urn:zhiku:problem:` and the code.
+    r#type: String,
+    /// The kind of problem, for people.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong with this request, and what would be right.
+    detail: String,
+    /// The kind of problem, for programs.
+    code: &'static str,
+    /// The field of the request that is at fault, e.g. `filters.kind`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a field.
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            field: None,
+        }
+    }
+
+    /// A field that cannot be used.
+    pub(super) fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        let (field, detail) = (Some(field.into()), reason.into());
+        Self {
+            kind: ProblemKind::InvalidField,
+            detail,
+            field,
+        }
+    }
+
+    /// A fault of ours. Logs `reason`; the caller does not see it.
+    pub(super) fn internal(reason: impl Display) -> Self {
+        tracing::error!(%reason, "request failed");
+        let detail = "The request failed on our side. The server's log has the reason under the \
+                      request id of this answer.";
+        Self::new(ProblemKind::Internal, detail)
+    }
+
+    /// No document of this id, as far as the caller may know.
+    pub(super) fn no_document(id: &str) -> Self {
+        let id: String = id.chars().take(200).collect();
+        Self::new(
+            ProblemKind::DocumentNotFound,
+            format!("There is no document {id:?}."),
+        )
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(err: SearchError) -> Self {
+        match err {
+            SearchError::Request { field, reason } => Self::field(field, reason),
+            SearchError::Index(_) => Self::internal(err),
+        }
+    }
+}
+
+impl From<BackendError> for Problem {
+    fn from(err: BackendError) -> Self {
+        Self::internal(err)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, code, title) = self.kind.parts();
+        let body = ProblemBody {
+            r#type: format!("urn:zhiku:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            code,
+            field: self.field,
+        };
+        let mut response = (status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, problem_json);
+        if let Some(seconds) = self.kind.retry_after_s() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}

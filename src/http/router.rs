@@ -1,0 +1,75 @@
+//! Every route.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Uri;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::app::App;
+use super::problem::{Problem, ProblemKind};
+use super::{documents, observe, operations, original, page, search};
+
+/// What the description starts from. The two routes below `/v1/documents/` share one pattern, so
+/// they are named here; the others come with their registration.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Zhiku 知库", description = "Knowledge base search for a 12345 government hotline"),
+    paths(documents::read, original::original),
+    tags(
+        (name = "search", description = "查询"),
+        (name = "documents", description = "文档"),
+        (name = "operations", description = "运行状态"),
+    )
+)]
+struct Description;
+
+/// The routes that the description lists.
+fn described() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(search::search))
+        .routes(routes!(documents::list))
+        .route("/v1/documents/{*id}", get(documents::below))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+}
+
+/// The OpenAPI description of the interface.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+/// All routes, serving `app`.
+pub fn router(app: Arc<App>) -> Router {
+    let (routes, description) = described().split_for_parts();
+    routes
+        .route("/", get(page::page))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(app.server.max_body_bytes))
+        .layer(from_fn_with_state(Arc::clone(&app), observe::limit_time))
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
+        .with_state(app)
+}
+
+async fn no_such_route(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    let detail = format!("There is nothing at {path}; /docs shows what there is.");
+    Problem::new(ProblemKind::NoSuchRoute, detail)
+}
+
+async fn method_not_allowed(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    let detail = format!("{path} does not take this method; the header Allow says which it takes.");
+    Problem::new(ProblemKind::MethodNotAllowed, detail)
+}

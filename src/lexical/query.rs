@@ -1,0 +1,122 @@
+//! A query's text → weighted terms.
+//!
+//! What a term weighs here depends on the query alone; how rare it is comes in when the query meets
+//! an index ([`super::scoring`]). Constants were chosen on five packs at once (citizens' letters with
+//! replies, titles of letters, legal advice, questions on statutes, admission brochures).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::text::{Analyser, Term, is_stop_word, normalise};
+
+use super::tokens::{is_single_word, terms_of};
+
+/// A query is read up to this many characters of its normal form.
+const MAX_QUERY_CHARS: usize = 4_000;
+
+/// Weight of a bigram that is no word of the query: two neighbouring characters.
+const NEIGHBOURS_WEIGHT: f32 = 0.4;
+
+/// Weight of a word of one character.
+const SINGLE_WEIGHT: f32 = 0.3;
+
+/// Weight of a synonym, relative to the word that it stands for.
+const SYNONYM_WEIGHT: f32 = 0.4;
+
+/// Saturation of repetition within the query: f·(k+1)/(f+k).
+const REPETITION_K: f32 = 5.0;
+
+/// What a query's term is, which decides its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TermKind {
+    /// Stands for a word of the query by way of a synonym.
+    Synonym,
+    /// Two neighbouring characters that are no word.
+    Neighbours,
+    /// A word of one character.
+    Single,
+    /// A word, a number or a run of Latin letters.
+    Word,
+}
+
+/// One distinct term of a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryTerm {
+    /// As the index has it.
+    pub text: String,
+    /// What it is.
+    pub kind: TermKind,
+    /// Weight by kind and repetition.
+    pub weight: f32,
+}
+
+/// A query, read once, ready for any snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LexicalQuery {
+    /// Distinct terms, ascending.
+    terms: Vec<QueryTerm>,
+}
+
+impl LexicalQuery {
+    /// Reads a query's original text. Never fails: without a usable term nothing will be found.
+    pub fn new(analyser: &Analyser, original: &str) -> Self {
+        let cut = original
+            .char_indices()
+            .nth(MAX_QUERY_CHARS)
+            .map_or(original, |(byte, _)| &original[..byte]);
+        let normalised = normalise(cut);
+        let text = normalised.as_str();
+        let words = analyser.words(text);
+        let word_spans: BTreeSet<(usize, usize)> =
+            words.iter().map(|w| (w.span.start, w.span.end)).collect();
+
+        let mut counted: BTreeMap<String, (TermKind, f32)> = BTreeMap::new();
+        for term in terms_of(analyser, text) {
+            if is_stop_word(&term.text) {
+                continue;
+            }
+            let kind = kind_of(&term, &word_spans);
+            let entry = counted.entry(term.text).or_insert((kind, 0.0));
+            entry.0 = entry.0.max(kind);
+            entry.1 += 1.0;
+        }
+        for word in &words {
+            for synonym in analyser.synonyms(&word.text) {
+                for term in analyser.words(synonym) {
+                    counted.entry(term.text).or_insert((TermKind::Synonym, 1.0));
+                }
+            }
+        }
+        let terms = counted.into_iter().map(|(text, (kind, count))| QueryTerm {
+            weight: weight_of(kind) * count * (REPETITION_K + 1.0) / (count + REPETITION_K),
+            text,
+            kind,
+        });
+        Self {
+            terms: terms.collect(),
+        }
+    }
+
+    /// Distinct terms, ascending.
+    pub fn terms(&self) -> &[QueryTerm] {
+        &self.terms
+    }
+}
+
+fn kind_of(term: &Term, word_spans: &BTreeSet<(usize, usize)>) -> TermKind {
+    if is_single_word(term) {
+        TermKind::Single
+    } else if word_spans.contains(&(term.span.start, term.span.end)) || term.text.is_ascii() {
+        TermKind::Word
+    } else {
+        TermKind::Neighbours
+    }
+}
+
+fn weight_of(kind: TermKind) -> f32 {
+    match kind {
+        TermKind::Word => 1.0,
+        TermKind::Neighbours => NEIGHBOURS_WEIGHT,
+        TermKind::Single => SINGLE_WEIGHT,
+        TermKind::Synonym => SYNONYM_WEIGHT,
+    }
+}

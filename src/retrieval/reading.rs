@@ -1,0 +1,99 @@
+//! What a query says: normal form, terms, and the references it names.
+
+use super::QueryReading;
+use crate::document::PassageNo;
+use crate::lexical::{DocumentPassages, LexicalError, LexicalQuery, LexicalSnapshot};
+use crate::text::{Analyser, Reference, canonical_law_name, endings, normalise, references};
+
+/// A query, read once.
+pub struct Reading {
+    /// Normal form.
+    pub normalised: String,
+    /// What the word index looks for.
+    pub lexical: LexicalQuery,
+    /// Document numbers, laws and articles, in query order.
+    pub references: Vec<Reference>,
+    /// Words in query order, each once.
+    pub words: Vec<String>,
+}
+
+impl Reading {
+    /// Reads the text as typed. Never fails: a query without words finds nothing by words.
+    pub fn of(analyser: &Analyser, query: &str) -> Self {
+        let normalised = normalise(query).as_str().to_owned();
+        let mut words: Vec<String> = Vec::new();
+        for term in analyser.words(&normalised) {
+            if !words.contains(&term.text) {
+                words.push(term.text);
+            }
+        }
+        let references = references(&normalised)
+            .into_iter()
+            .map(|(_, reference)| reference)
+            .collect();
+        Self {
+            lexical: LexicalQuery::new(analyser, query),
+            normalised,
+            references,
+            words,
+        }
+    }
+
+    /// The passages that the query names, in the order it names them, each once.
+    ///
+    /// A document number stands for all passages of its document, a title with an article for
+    /// that article. A bare article number or title names nothing exactly: words find it.
+    pub fn named_passages(&self, words: &LexicalSnapshot) -> Result<Vec<PassageNo>, LexicalError> {
+        let mut named = Vec::new();
+        for reference in &self.references {
+            named.extend(match reference {
+                Reference::DocNo(doc_no) => first_known(doc_no, |doc_no| {
+                    Ok(all_passages(&words.find_doc_no(doc_no)?))
+                })?,
+                Reference::Article {
+                    law: Some(law),
+                    article,
+                    ..
+                } => first_known(law, |law| words.find_article(law, *article))?,
+                Reference::Title(title) => {
+                    all_passages(&words.find_title(&canonical_law_name(title))?)
+                }
+                Reference::Article { law: None, .. } => Vec::new(),
+            });
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        named.retain(|passage| seen.insert(*passage));
+        Ok(named)
+    }
+
+    /// What the caller is told of it.
+    pub fn for_caller(&self) -> QueryReading {
+        QueryReading {
+            normalised: self.normalised.clone(),
+            terms: self.words.clone(),
+            references: self.references.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What the longest ending of `name` that the index knows stands for: where a name begins is
+/// uncertain when it was written without 《》.
+fn first_known(
+    name: &str,
+    look_up: impl Fn(&str) -> Result<Vec<PassageNo>, LexicalError>,
+) -> Result<Vec<PassageNo>, LexicalError> {
+    for ending in endings(name) {
+        let found = look_up(ending)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn all_passages(documents: &[DocumentPassages]) -> Vec<PassageNo> {
+    documents
+        .iter()
+        .flat_map(DocumentPassages::passage_nos)
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! The path of one query.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::candidates::rank;
+use super::conditions::{conditions, facets};
+use super::fusion::{Fused, FusionError, FusionMethod};
+use super::hits::collect;
+use super::query_vector::{NoVector, Pending, QueryEmbedder};
+use super::reading::Reading;
+use super::{
+    Degraded, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchError, SearchRequest, SearchResponse,
+};
+use crate::document::PassageNo;
+use crate::engine::{PassageIndex, Snapshot};
+use crate::lexical::LexicalError;
+use crate::vector::{PassageSet, VectorError};
+
+/// Most passages that a query may name by document number, title or article.
+const MAX_NAMED: usize = 200;
+
+/// How hits are found and ranked.
+#[derive(Clone, Debug)]
+pub struct RetrievalSettings {
+    /// How the two lists become one.
+    pub fusion: FusionMethod,
+    /// Candidates that each side contributes, at least; more when more hits are wanted.
+    pub n_candidates: usize,
+    /// Decides what day it is.
+    pub time_zone: TimeZone,
+}
+
+/// Answers queries from the newest generation of one index.
+pub struct Retriever {
+    index: Arc<PassageIndex>,
+    embedder: Option<QueryEmbedder>,
+    settings: RetrievalSettings,
+}
+
+impl Retriever {
+    /// A retriever over `index`, with the model that made its vectors.
+    ///
+    /// # Errors
+    /// Whatever the system says when the model's thread cannot be started.
+    pub fn new(index: Arc<PassageIndex>, settings: RetrievalSettings) -> std::io::Result<Self> {
+        let embedder = index
+            .embedder()
+            .cloned()
+            .map(QueryEmbedder::start)
+            .transpose()?;
+        Ok(Self {
+            index,
+            embedder,
+            settings,
+        })
+    }
+
+    /// The index that it searches.
+    pub fn index(&self) -> &Arc<PassageIndex> {
+        &self.index
+    }
+
+    /// The day whose rules count when a request names none.
+    pub fn today(&self) -> Date {
+        Timestamp::now()
+            .to_zoned(self.settings.time_zone.clone())
+            .date()
+    }
+
+    /// Answers one request from one snapshot.
+    ///
+    /// # Errors
+    /// [`SearchError::Request`] when a field is out of its limits, [`SearchError::Index`] when the
+    /// index cannot be read.
+    pub fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError> {
+        validate(request)?;
+        let snapshot = self.index.snapshot();
+        let day = request.as_of.unwrap_or_else(|| self.today());
+        let reading = Reading::of(&snapshot.analyser, &request.query);
+        let conditions = conditions(&request.filters);
+        let allowed = |include_invalid| {
+            snapshot
+                .words
+                .filter(&conditions, day, request.audience, include_invalid)
+        };
+        let filter = allowed(request.include_invalid)?;
+
+        let (fused, degraded) = self.fuse(request, &snapshot, &reading, filter.as_deref())?;
+        // A rule that is asked for by its number is shown even when it is no longer in force: the
+        // caller learns that it is not.
+        let visible = if request.include_invalid {
+            filter
+        } else {
+            allowed(true)?
+        };
+        let named = named(&snapshot, &reading, visible.as_deref())?;
+        let candidates = rank(fused, &named);
+        let passages: Vec<_> = candidates
+            .iter()
+            .map(|candidate| candidate.passage)
+            .collect();
+        let facets = facets(snapshot.words.facets(&passages)?);
+        let hits = collect(&snapshot, &reading, request, day, &candidates)?;
+        Ok(SearchResponse {
+            generation: snapshot.generation,
+            degraded,
+            reading: reading.for_caller(),
+            hits,
+            facets,
+        })
+    }
+
+    /// Both lists as one; the model works on the query's vector while the words are searched.
+    fn fuse(
+        &self,
+        request: &SearchRequest,
+        snapshot: &Snapshot,
+        reading: &Reading,
+        filter: Option<&PassageSet>,
+    ) -> Result<(Vec<Fused>, Vec<Degraded>), SearchError> {
+        let n = self.settings.n_candidates.max(2 * request.limit);
+        let by_words = || snapshot.words.search(&reading.lexical, n, filter);
+        let mut degraded = Vec::new();
+        let pending = match request.mode {
+            Mode::Lexical => None,
+            Mode::Hybrid | Mode::Vector => Some(self.ask(snapshot, request)),
+        };
+        let mut lexical = match request.mode {
+            Mode::Vector => Vec::new(),
+            Mode::Hybrid | Mode::Lexical => by_words()?,
+        };
+        let vector = match pending.map(|pending| pending.wait(request.deadline)) {
+            None => Vec::new(),
+            Some(Ok(query)) => nearest(snapshot, &query, n, filter)?,
+            Some(Err(reason)) => {
+                degraded.push(degradation(&reason));
+                if request.mode == Mode::Vector {
+                    lexical = by_words()?;
+                }
+                Vec::new()
+            }
+        };
+        Ok((
+            self.settings.fusion.fuse(&lexical, &vector, 2 * n)?,
+            degraded,
+        ))
+    }
+
+    fn ask(&self, snapshot: &Snapshot, request: &SearchRequest) -> Pending {
+        match &self.embedder {
+            Some(embedder) if snapshot.vectors.is_some() => {
+                embedder.ask(&request.query, request.deadline)
+            }
+            _ => Pending::Unavailable,
+        }
+    }
+}
+
+fn validate(request: &SearchRequest) -> Result<(), SearchError> {
+    let fault = |field, reason| Err(SearchError::Request { field, reason });
+    if request.query.trim().is_empty() {
+        return fault("query", "is empty; say what to look for".to_owned());
+    }
+    let n_chars = request.query.chars().count();
+    if n_chars > MAX_QUERY_CHARS {
+        return fault(
+            "query",
+            format!("has {n_chars} characters; at most {MAX_QUERY_CHARS} are searched"),
+        );
+    }
+    if request.limit == 0 || request.limit > MAX_LIMIT {
+        return fault(
+            "limit",
+            format!("is {}; choose 1 to {MAX_LIMIT}", request.limit),
+        );
+    }
+    Ok(())
+}
+
+fn nearest(
+    snapshot: &Snapshot,
+    query: &[f32],
+    limit: usize,
+    filter: Option<&PassageSet>,
+) -> Result<Vec<(PassageNo, f32)>, SearchError> {
+    match &snapshot.vectors {
+        Some(vectors) => Ok(vectors.search(query, limit, filter)?.hits),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn degradation(reason: &NoVector) -> Degraded {
+    match reason {
+        NoVector::Late => Degraded::VectorTimeout,
+        NoVector::Unavailable => Degraded::VectorUnavailable,
+        NoVector::Failed(error) => {
+            tracing::error!(%error, "the query could not be embedded; answered by words alone");
+            Degraded::VectorUnavailable
+        }
+    }
+}
+
+/// The passages that the query names and the caller may see, in the order it names them.
+fn named(
+    snapshot: &Snapshot,
+    reading: &Reading,
+    visible: Option<&PassageSet>,
+) -> Result<Vec<PassageNo>, LexicalError> {
+    let mut named = reading.named_passages(&snapshot.words)?;
+    named.retain(|passage| visible.is_none_or(|visible| visible.contains(*passage)));
+    named.truncate(MAX_NAMED);
+    Ok(named)
+}
+
+impl From<FusionError> for SearchError {
+    fn from(error: FusionError) -> Self {
+        Self::Index(error.to_string())
+    }
+}
+
+impl From<LexicalError> for SearchError {
+    fn from(error: LexicalError) -> Self {
+        Self::Index(error.to_string())
+    }
+}
+
+impl From<VectorError> for SearchError {
+    fn from(error: VectorError) -> Self {
+        Self::Index(error.to_string())
+    }
+}

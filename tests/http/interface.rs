@@ -1,0 +1,161 @@
+//! What describes and shows the interface.
+//!
+//! 1. The description at `/openapi.json` lists exactly the routes there are, and each answers.
+//! 2. Every schema that the description refers to is in it.
+//! 3. `/docs` and `/` load nothing from elsewhere; `/` never makes markup of a document's text.
+//! 4. `/healthz`, `/readyz` and `/metrics` say how the server is.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::server::{FakeBackend, TestServer, json_of, problem_of};
+
+async fn description(server: &TestServer) -> Value {
+    json_of(server.get("/openapi.json").await, 200).await
+}
+
+#[tokio::test]
+async fn the_description_lists_the_routes() {
+    let server = TestServer::start(FakeBackend::default()).await;
+    let description = description(&server).await;
+    let mut listed = Vec::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            listed.push(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let expected = [
+        "GET /healthz",
+        "GET /metrics",
+        "GET /readyz",
+        "GET /v1/documents",
+        "GET /v1/documents/{id}",
+        "GET /v1/documents/{id}/original",
+        "POST /v1/search",
+    ];
+    assert_eq!(listed, expected);
+    for operation in listed {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let path = path.replace("{id}", "人社局/养老金.md");
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = server
+            .request(method, &path)
+            .json(&serde_json::json!({"query": "退休金"}));
+        assert_eq!(request.send().await.unwrap().status(), 200, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_complete() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(target)) = map.get("$ref") {
+                    found.insert(target.clone());
+                }
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let server = TestServer::start(FakeBackend::default()).await;
+    let description = description(&server).await;
+    let mut found = BTreeSet::new();
+    references(&description, &mut found);
+    assert!(
+        found.contains("#/components/schemas/SearchReply"),
+        "{found:?}"
+    );
+    for target in found {
+        let pointer = target.trim_start_matches('#');
+        assert!(
+            description.pointer(pointer).is_some(),
+            "{target} is missing"
+        );
+    }
+    let topics = description
+        .pointer("/components/schemas/TopicFilters/properties")
+        .unwrap();
+    assert_eq!(topics.as_object().unwrap().len(), 3, "{topics}");
+}
+
+#[tokio::test]
+async fn the_documentation_is_in_the_binary() {
+    let server = TestServer::start(FakeBackend::default()).await;
+    let page = server.get("/docs/").await.text().await.unwrap();
+    assert!(
+        !page.contains("https://") && !page.contains("src=\"//"),
+        "{page}"
+    );
+    for file in [
+        "swagger-ui.css",
+        "swagger-ui-bundle.js",
+        "swagger-initializer.js",
+    ] {
+        assert!(page.contains(file), "{page}");
+        assert_eq!(
+            server.get(&format!("/docs/{file}")).await.status(),
+            200,
+            "{file}"
+        );
+    }
+    let start = server
+        .get("/docs/swagger-initializer.js")
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert!(start.contains("/openapi.json"), "{start}");
+}
+
+#[tokio::test]
+async fn the_page_is_self_contained() {
+    let server = TestServer::start(FakeBackend::default()).await;
+    let response = server.get("/").await;
+    let policy = response.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    let page = response.text().await.unwrap();
+    assert!(page.contains("知库") && page.contains("/v1/search") && page.contains("/docs"));
+    for forbidden in [
+        "http://",
+        "https://",
+        "innerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+    ] {
+        assert!(!page.contains(forbidden), "the page contains {forbidden}");
+    }
+}
+
+#[tokio::test]
+async fn operators_see_how_the_server_is() {
+    let server = TestServer::start(FakeBackend::default()).await;
+    server.backend.status.lock().unwrap().ready = false;
+    json_of(server.get("/healthz").await, 200).await;
+    problem_of(server.get("/readyz").await, 503, "not_ready").await;
+    server.backend.status.lock().unwrap().ready = true;
+    let ready = json_of(server.get("/readyz").await, 200).await;
+    insta::assert_json_snapshot!("ready", ready);
+
+    json_of(server.ask().await, 200).await;
+    server.get("/v1/documents/人社局/养老金.md").await;
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "zhiku_http_requests_total{route=\"/v1/search\",method=\"POST\",status=\"200\"}",
+        "zhiku_http_requests_total{route=\"/v1/documents/{*id}\",method=\"GET\",status=\"200\"}",
+        "zhiku_search_seconds_count{mode=\"hybrid\"}",
+        "zhiku_generation 118",
+        "zhiku_documents 3",
+        "zhiku_passages 5",
+    ] {
+        assert!(metrics.contains(line), "no {line} in\n{metrics}");
+    }
+    assert!(!metrics.contains("养老金"), "a path is a metric");
+}

@@ -1,0 +1,9 @@
+//! Zhiku over HTTP: a real server on a free port of this machine, over a backend of made-up answers.
+//!
+//! Each file opens with the properties that it checks.
+
+mod documents;
+mod interface;
+mod limits;
+mod search;
+mod server;

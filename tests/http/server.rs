@@ -1,0 +1,305 @@
+//! The server under test and the backend behind it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use zhiku::config::Config;
+use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, Topics, Validity};
+use zhiku::http::{
+    App, Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
+    DocumentVersion, DocumentView, Original, Status, serve,
+};
+use zhiku::retrieval::{QueryReading, SearchError, SearchRequest, SearchResponse};
+use zhiku::telemetry::Metrics;
+
+type Answer = dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError> + Send + Sync;
+
+/// Answers from fixed documents and a function, and remembers what it was asked.
+pub struct FakeBackend {
+    pub status: Mutex<Status>,
+    pub documents: Vec<Document>,
+    pub answer: Box<Answer>,
+    pub searches: Mutex<Vec<SearchRequest>>,
+    pub listings: Mutex<Vec<DocumentQuery>>,
+}
+
+impl Default for FakeBackend {
+    fn default() -> Self {
+        let status = Status {
+            ready: true,
+            generation: 118,
+            n_documents: 3,
+            n_passages: 5,
+            graph_complete: true,
+            embedder: Some("built-in".to_owned()),
+        };
+        Self {
+            status: Mutex::new(status),
+            documents: vec![pension(), internal_note()],
+            answer: Box::new(|request| Ok(empty_response(&request.query))),
+            searches: Mutex::default(),
+            listings: Mutex::default(),
+        }
+    }
+}
+
+impl FakeBackend {
+    /// A backend that answers searches with `answer`.
+    pub fn answering<F>(answer: F) -> Self
+    where
+        F: Fn(&SearchRequest) -> Result<SearchResponse, SearchError> + Send + Sync + 'static,
+    {
+        Self {
+            answer: Box::new(answer),
+            ..Self::default()
+        }
+    }
+
+    fn visible(&self, audience: Audience) -> Vec<&Document> {
+        let seen = |d: &&Document| d.metadata.audience <= audience;
+        self.documents.iter().filter(seen).collect()
+    }
+
+    fn find(&self, id: &str, audience: Audience) -> Option<&Document> {
+        self.visible(audience).into_iter().find(|d| d.id == id)
+    }
+}
+
+impl Backend for FakeBackend {
+    fn status(&self) -> Status {
+        self.status.lock().unwrap().clone()
+    }
+
+    fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError> {
+        self.searches.lock().unwrap().push(request.clone());
+        (self.answer)(request)
+    }
+
+    fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError> {
+        self.listings.lock().unwrap().push(query.clone());
+        let visible = self.visible(query.audience);
+        let summary = |d: &&Document| DocumentSummary {
+            id: d.id.clone(),
+            path: d.path.clone(),
+            title: d.title.clone(),
+            kind: d.metadata.kind,
+            department: d.metadata.department.clone(),
+            doc_no: d.metadata.doc_no.clone(),
+            audience: d.metadata.audience,
+            validity: Validity::InForce,
+            published_at: d.metadata.published_at,
+            n_passages: d.passages.len(),
+        };
+        let page = visible
+            .iter()
+            .skip(query.offset)
+            .take(query.limit)
+            .map(summary);
+        Ok(DocumentPage {
+            generation: 118,
+            total: visible.len(),
+            documents: page.collect(),
+        })
+    }
+
+    fn document(&self, id: &str, audience: Audience) -> Result<Option<DocumentView>, BackendError> {
+        Ok(self.find(id, audience).map(|document| DocumentView {
+            generation: 118,
+            document: document.clone(),
+            validity: Validity::InForce,
+            previous: None,
+            next: Some(DocumentRef {
+                id: "人社局/失业金.md".to_owned(),
+                title: "失业金".to_owned(),
+            }),
+            versions: vec![DocumentVersion {
+                content_hash: document.content_hash.clone(),
+                current: true,
+            }],
+        }))
+    }
+
+    fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError> {
+        Ok(self.find(id, audience).map(|document| Original {
+            path: document.path.clone(),
+            content_hash: document.content_hash.clone(),
+        }))
+    }
+}
+
+/// An answer without hits.
+pub fn empty_response(query: &str) -> SearchResponse {
+    SearchResponse {
+        generation: 118,
+        degraded: Vec::new(),
+        reading: QueryReading {
+            normalised: query.to_owned(),
+            ..QueryReading::default()
+        },
+        hits: Vec::new(),
+        facets: Default::default(),
+    }
+}
+
+/// A question with its answer, public.
+pub fn pension() -> Document {
+    let text = "问：退休金怎么领？\n答：每月15日发放到社保卡。";
+    let answer_start = text.find("每月").unwrap();
+    Document {
+        id: "人社局/养老金.md".to_owned(),
+        path: "人社局/养老金.md".to_owned(),
+        title: "养老金发放".to_owned(),
+        metadata: Metadata {
+            kind: Some(Kind::Faq),
+            doc_no: Some("云人社规〔2024〕3号".to_owned()),
+            issuer: Some("云溪市人力资源和社会保障局".to_owned()),
+            department: Some("市人社局".to_owned()),
+            topics: Topics {
+                business: vec!["社保".to_owned()],
+                ..Topics::default()
+            },
+            effective_from: Some(jiff::civil::date(2025, 1, 1)),
+            similar_questions: vec!["养老金几号到账".to_owned()],
+            ..Metadata::default()
+        },
+        text: text.to_owned(),
+        content_hash: blake3::hash(text.as_bytes()).to_hex().to_string(),
+        passages: vec![Passage {
+            heading: vec!["一、发放".to_owned()],
+            span: ByteSpan::new(0, text.len()),
+            answer: Some(ByteSpan::new(answer_start, text.len())),
+            questions: vec!["退休金怎么领？".to_owned()],
+            row: Some(2),
+            ..Passage::default()
+        }],
+    }
+}
+
+/// A document for staff only.
+pub fn internal_note() -> Document {
+    let text = "内部口径：不得外传。";
+    Document {
+        id: "人社局/内部#2".to_owned(),
+        path: "人社局/内部.txt".to_owned(),
+        title: "内部口径".to_owned(),
+        metadata: Metadata {
+            audience: Audience::Internal,
+            ..Metadata::default()
+        },
+        text: text.to_owned(),
+        content_hash: blake3::hash(text.as_bytes()).to_hex().to_string(),
+        passages: Vec::new(),
+    }
+}
+
+/// A running server; stopped when dropped.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub backend: Arc<FakeBackend>,
+    pub corpus: tempfile::TempDir,
+    pub shutdown: CancellationToken,
+    pub serving: Option<JoinHandle<std::io::Result<()>>>,
+    client: reqwest::Client,
+}
+
+impl TestServer {
+    /// Serves a backend within the default limits.
+    pub async fn start(backend: FakeBackend) -> Self {
+        Self::start_with(backend, |_| {}).await
+    }
+
+    /// Serves a backend; its documents' texts are the files of the corpus.
+    pub async fn start_with(backend: FakeBackend, configure: impl FnOnce(&mut Config)) -> Self {
+        let corpus = tempfile::tempdir().unwrap();
+        for document in &backend.documents {
+            let path = corpus.path().join(&document.path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &document.text).unwrap();
+        }
+        let mut config = Config::default();
+        config.corpus.path = corpus.path().to_owned();
+        configure(&mut config);
+        let backend = Arc::new(backend);
+        let app = App::new(
+            Arc::clone(&backend) as _,
+            &config,
+            Metrics::start().unwrap(),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, Arc::new(app), shutdown.clone()));
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self {
+            address,
+            backend,
+            corpus,
+            shutdown,
+            serving: Some(serving),
+            client,
+        }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    pub async fn search(&self, body: Value) -> Response {
+        self.request(Method::POST, "/v1/search")
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// A plain search.
+    pub async fn ask(&self) -> Response {
+        self.search(json!({"query": "退休金"})).await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// The body of a JSON answer with this status.
+pub async fn json_of(response: Response, status: u16) -> Value {
+    let (found, url) = (response.status().as_u16(), response.url().clone());
+    let text = response.text().await.unwrap();
+    assert_eq!(found, status, "{url}: {text}");
+    serde_json::from_str(&text).unwrap_or_else(|err| panic!("{url}: {err}: {text}"))
+}
+
+/// The problem document of a refusal: its form is checked, and its status and code.
+pub async fn problem_of(response: Response, status: u16, code: &str) -> Value {
+    let content_type = response.headers().get("content-type").cloned();
+    assert!(
+        response.headers().contains_key("x-request-id"),
+        "{code}: no request id"
+    );
+    let body = json_of(response, status).await;
+    assert_eq!(content_type.unwrap(), "application/problem+json", "{body}");
+    assert_eq!(body["code"], code, "{body}");
+    assert_eq!(body["status"], status, "{body}");
+    assert_eq!(body["type"], format!("urn:zhiku:problem:{code}"), "{body}");
+    for key in ["title", "detail"] {
+        assert!(
+            body[key].as_str().is_some_and(|text| !text.is_empty()),
+            "no {key}: {body}"
+        );
+    }
+    body
+}
