@@ -216,6 +216,12 @@ fn named(
     Ok(named)
 }
 
+impl From<FusionError> for SearchError {
+    fn from(error: FusionError) -> Self {
+        Self::Index(error.to_string())
+    }
+}
+
 impl From<LexicalError> for SearchError {
     fn from(error: LexicalError) -> Self {
         Self::Index(error.to_string())
