@@ -56,9 +56,12 @@ impl Normalised {
     }
 }
 
+/// Rewrites a text and says how; `None` if it found nothing to do.
+type Step = fn(&str) -> Option<(String, OffsetMap)>;
+
 /// Brings a text into normal form.
 pub fn normalise(original: &str) -> Normalised {
-    const STEPS: [fn(&str) -> Option<(String, OffsetMap)>; 5] = [
+    const STEPS: [Step; 5] = [
         characters::fold,
         pinyin_inserts::remove,
         white_space::tidy,
