@@ -15,7 +15,9 @@ use zhiku::embedding::{Embedder, StaticEmbedder};
 use zhiku::engine::{Ingredients, PassageIndex};
 use zhiku::lexical::LexicalQuery;
 use zhiku::retrieval::fusion::FusionMethod;
-use zhiku::retrieval::{Filters, Group, Mode, RetrievalSettings, Retriever, SearchRequest};
+use zhiku::retrieval::{
+    Admission, Filters, Group, Mode, RetrievalSettings, Retriever, SearchRequest,
+};
 use zhiku::text::Analyser;
 
 const QUERY: &str = "外地户口的老人在云溪怎么办理养老金领取资格认证";
@@ -111,7 +113,7 @@ fn request() -> SearchRequest {
         mode: Mode::Hybrid,
         filters: Filters::default(),
         as_of: Some(date(2026, 11, 20)),
-        include_invalid: false,
+        admission: Admission::InForce,
         audience: Audience::Public,
         group: Group::Document,
         explain: false,

@@ -24,7 +24,7 @@ use zhiku::engine::{EngineError, Ingredients, PassageIndex};
 use zhiku::records::Records;
 use zhiku::retrieval::fusion::FusionMethod;
 use zhiku::retrieval::{
-    Filters, Group, Mode, RetrievalSettings, Retriever, SearchRequest, SearchResponse,
+    Admission, Filters, Group, Mode, RetrievalSettings, Retriever, SearchRequest, SearchResponse,
 };
 use zhiku::sync::{Silent, Summary, Updater};
 use zhiku::text::{Analyser, Lexicon};
@@ -125,7 +125,7 @@ fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
         mode: Mode::Hybrid,
         filters: Filters::default(),
         as_of: Some(jiff::civil::date(2026, 11, 20)),
-        include_invalid: false,
+        admission: Admission::InForce,
         audience: Audience::Internal,
         group: Group::Document,
         explain: true,

@@ -15,7 +15,9 @@ use std::path::Path;
 
 use jiff::civil::Date;
 use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, PassageNo, Validity};
-use zhiku::lexical::{Filters, LexicalError, LexicalIndex, LexicalQuery, LexicalSnapshot};
+use zhiku::lexical::{
+    Admission, Filters, LexicalError, LexicalIndex, LexicalQuery, LexicalSnapshot,
+};
 use zhiku::text::{Analyser, canonical_law_name};
 use zhiku::vector::PassageSet;
 
@@ -160,7 +162,7 @@ fn filters_work_inside_the_search() {
     let (_index, snapshot) = index_of(folder.path(), &documents);
     let pass = |filters: &Filters| {
         snapshot
-            .filter(filters, TODAY, Audience::Public, false)
+            .filter(filters, TODAY, Audience::Public, Admission::InForce)
             .unwrap()
             .map(|set| set.as_ref().clone())
     };
@@ -198,10 +200,19 @@ fn filters_work_inside_the_search() {
     assert_eq!((facets.kind["faq"], facets.kind["guide"]), (2, 2));
 
     let (total, page) = snapshot
-        .documents((&department, TODAY, Audience::Public, false), 0, 10)
+        .documents(
+            (&department, TODAY, Audience::Public, Admission::InForce),
+            0,
+            10,
+        )
         .unwrap();
     assert_eq!((total, page[0].document.id.as_str()), (1, "d299"));
-    let all = (&Filters::default(), TODAY, Audience::Public, false);
+    let all = (
+        &Filters::default(),
+        TODAY,
+        Audience::Public,
+        Admission::InForce,
+    );
     let (total, page) = snapshot.documents(all, 298, 10).unwrap();
     let ids: Vec<&str> = page
         .iter()
@@ -230,28 +241,42 @@ fn audience_and_validity_are_filters() {
         made("7 repealed", &|m| m.status = Some(Validity::Repealed)),
     ];
     let (_index, snapshot) = index_of(folder.path(), &documents);
-    let pass = |day: Date, audience, include_invalid| {
+    let pass = |day: Date, audience, admission| {
         let passing = snapshot
-            .filter(&Filters::default(), day, audience, include_invalid)
+            .filter(&Filters::default(), day, audience, admission)
             .unwrap();
         passing.map(|set| set.iter().collect::<Vec<_>>())
     };
-    assert_eq!(pass(TODAY, Audience::Public, false), Some(vec![0, 4, 5]));
-    assert_eq!(pass(TODAY, Audience::Agent, false), Some(vec![0, 1, 4, 5]));
     assert_eq!(
-        pass(TODAY, Audience::Public, true),
+        pass(TODAY, Audience::Public, Admission::InForce),
+        Some(vec![0, 4, 5])
+    );
+    assert_eq!(
+        pass(TODAY, Audience::Agent, Admission::InForce),
+        Some(vec![0, 1, 4, 5])
+    );
+    assert_eq!(
+        pass(TODAY, Audience::Public, Admission::Any),
         Some(vec![0, 3, 4, 5, 6, 7])
     );
-    assert_eq!(pass(TODAY, Audience::Internal, true), None);
     assert_eq!(
-        pass(Date::constant(2026, 11, 21), Audience::Public, false),
+        pass(TODAY, Audience::Public, Admission::InForceOrLapsed),
+        Some(vec![0, 4, 5, 6])
+    );
+    assert_eq!(pass(TODAY, Audience::Internal, Admission::Any), None);
+    assert_eq!(
+        pass(
+            Date::constant(2026, 11, 21),
+            Audience::Public,
+            Admission::InForce
+        ),
         Some(vec![0, 3, 4])
     );
     // The columns judge as the metadata do.
     for (no, document) in (0..).zip(&documents) {
         let in_force = document.metadata.validity_on(TODAY) == Validity::InForce;
         assert_eq!(
-            pass(TODAY, Audience::Internal, false)
+            pass(TODAY, Audience::Internal, Admission::InForce)
                 .unwrap()
                 .contains(&no),
             in_force,

@@ -20,7 +20,8 @@ use zhiku::engine::{Ingredients, PassageIndex};
 use zhiku::records::Records;
 use zhiku::retrieval::fusion::FusionMethod;
 use zhiku::retrieval::{
-    Filters, Group, Hit, Mode, RetrievalSettings, Retriever, SearchRequest, SearchResponse,
+    Admission, Filters, Group, Hit, Mode, RetrievalSettings, Retriever, SearchRequest,
+    SearchResponse,
 };
 use zhiku::sync::{Silent, Summary, Updater};
 use zhiku::text::{Analyser, Lexicon, Reference, normalise, references};
@@ -80,7 +81,7 @@ fn request(query: &str) -> SearchRequest {
         mode: Mode::Hybrid,
         filters: Filters::default(),
         as_of: Some(jiff::civil::date(2026, 11, 20)),
-        include_invalid: false,
+        admission: Admission::InForce,
         audience: Audience::Internal,
         group: Group::Document,
         explain: false,
@@ -255,7 +256,7 @@ fn validity_and_audience_decide_what_is_there() {
                 assert!(!usual.iter().any(mentions), "{id} is {validity}");
             }
             let wanted = SearchRequest {
-                include_invalid: true,
+                admission: Admission::Any,
                 ..request(&document.title)
             };
             let found = search(&wanted).hits;

@@ -26,7 +26,7 @@ use crate::document::{Audience, Document};
 use crate::engine::PassageIndex;
 use crate::evaluation::{Pack, evaluate};
 use crate::retrieval::{
-    Filters, Group, MAX_QUERY_CHARS, Mode, Retriever, SearchError, SearchRequest,
+    Admission, Filters, Group, MAX_QUERY_CHARS, Mode, Retriever, SearchError, SearchRequest,
 };
 
 /// Depth of a ranking, as recall@100 wants it.
@@ -154,7 +154,7 @@ fn rank(retriever: &Retriever, query: &str, mode: Mode) -> Result<Vec<(String, f
         mode,
         filters: Filters::default(),
         as_of: None,
-        include_invalid: true,
+        admission: Admission::Any,
         audience: Audience::Internal,
         group: Group::Document,
         explain: false,

@@ -12,7 +12,7 @@ use super::output::{print, print_line};
 use super::workplace::open_retriever;
 use crate::document::{Audience, Kind, Validity};
 use crate::http::search_reply_json;
-use crate::retrieval::{Filters, Group, Hit, Mode, SearchRequest, SearchResponse};
+use crate::retrieval::{Admission, Filters, Group, Hit, Mode, SearchRequest, SearchResponse};
 
 /// How much of a hit's text is shown on a terminal.
 const SHOWN_CHARS: usize = 120;
@@ -69,9 +69,10 @@ pub struct Arguments {
     /// Rules in force on this day instead of today, e.g. 2026-11-20
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
-    /// Also show what is not in force, marked
-    #[arg(long)]
-    include_invalid: bool,
+    /// Show everything that is not in force too, marked; `false`: nothing of it [default: what ran
+    /// out by its date, behind what is in force]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    include_invalid: Option<bool>,
     /// Who asks: public, agent or internal
     #[arg(long, default_value = "internal")]
     audience: Audience,
@@ -101,7 +102,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             ..Filters::default()
         },
         as_of: arguments.as_of,
-        include_invalid: arguments.include_invalid,
+        admission: match arguments.include_invalid {
+            None => Admission::InForceOrLapsed,
+            Some(true) => Admission::Any,
+            Some(false) => Admission::InForce,
+        },
         audience: arguments.audience,
         group: if arguments.passages {
             Group::None

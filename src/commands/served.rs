@@ -8,7 +8,7 @@ use crate::http::{
     Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
     DocumentVersion, DocumentView, Original, Status,
 };
-use crate::lexical::{Filters, LexicalError};
+use crate::lexical::{Admission, Filters, LexicalError};
 use crate::records::{Records, RecordsError};
 use crate::retrieval::{Retriever, SearchError, SearchRequest, SearchResponse};
 
@@ -136,7 +136,7 @@ impl Backend for Served {
             kind: query.kind.clone(),
             ..Filters::default()
         };
-        let condition = (&filters, today, query.audience, true);
+        let condition = (&filters, today, query.audience, Admission::Any);
         let summary = |document: &Document| DocumentSummary {
             id: document.id.clone(),
             path: document.path.clone(),

@@ -14,7 +14,9 @@ use super::extract::JsonBody;
 use super::hits::SearchReply;
 use super::problem::{Problem, ProblemBody};
 use crate::document::Audience;
-use crate::retrieval::{Filters, Group, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchRequest};
+use crate::retrieval::{
+    Admission, Filters, Group, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchRequest,
+};
 
 /// Hits of an answer when the request does not say.
 const DEFAULT_LIMIT: usize = 10;
@@ -38,9 +40,10 @@ pub(super) struct SearchBody {
     filters: WireFilters,
     /// The day whose rules count, `YYYY-MM-DD`; today if left out.
     as_of: Option<String>,
-    /// Whether documents that are not in force on that day may appear, marked by `validity`.
-    #[serde(default)]
-    include_invalid: bool,
+    /// What may appear besides what is in force on that day, marked by `validity`: `true`
+    /// everything, `false` nothing. If left out: what ran out by its date, behind what is in force,
+    /// but nothing that was repealed or is not yet in force.
+    include_invalid: Option<bool>,
     /// How passages of one document stand in the results.
     #[serde(default)]
     group: WireGroup,
@@ -165,7 +168,11 @@ impl SearchBody {
             mode: self.mode.into(),
             filters: self.filters.into_filters()?,
             as_of: self.as_of.as_deref().map(read_date).transpose()?,
-            include_invalid: self.include_invalid,
+            admission: match self.include_invalid {
+                None => Admission::InForceOrLapsed,
+                Some(true) => Admission::Any,
+                Some(false) => Admission::InForce,
+            },
             audience,
             group: self.group.into(),
             explain: self.explain,

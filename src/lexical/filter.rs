@@ -26,6 +26,19 @@ pub struct Filters {
     pub document: Vec<String>,
 }
 
+/// Which documents pass, by validity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Admission {
+    /// What is in force on the day.
+    InForce,
+    /// Also what ran out by its date: it is often still practice, and all that there is. What was
+    /// repealed, was declared to have expired, or is not yet in force, does not pass.
+    #[default]
+    InForceOrLapsed,
+    /// Everything.
+    Any,
+}
+
 /// Everything that decides whether a document passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
@@ -35,8 +48,8 @@ pub struct Condition {
     pub day: Date,
     /// Who asks.
     pub audience: Audience,
-    /// Whether what is not in force on `day` passes too.
-    pub include_invalid: bool,
+    /// What passes besides what is in force on `day`.
+    pub admission: Admission,
 }
 
 /// Tantivy documents of one segment, `true` where they pass; `None` if all do.
@@ -70,7 +83,7 @@ impl Condition {
             narrow(&mut mask, segment, |doc| passing[doc as usize]);
         }
         self.narrow_by_audience(&mut mask, segment)?;
-        if !self.include_invalid {
+        if self.admission != Admission::Any {
             self.narrow_by_validity(&mut mask, segment)?;
         }
         Ok(mask)
@@ -91,7 +104,8 @@ impl Condition {
         Ok(())
     }
 
-    /// The same rule as [`crate::document::Metadata::validity_on`], in force or not.
+    /// The same rule as [`crate::document::Metadata::validity_on`], in force or not; without the end
+    /// for what may have lapsed.
     fn narrow_by_validity(
         &self,
         mask: &mut Mask,
@@ -106,7 +120,7 @@ impl Condition {
                 from.first(doc).is_none_or(|from| from <= day)
             });
         }
-        if to.values.num_vals() > 0 {
+        if self.admission == Admission::InForce && to.values.num_vals() > 0 {
             narrow(mask, segment, |doc| {
                 to.first(doc).is_none_or(|to| day <= to)
             });

@@ -20,7 +20,7 @@ mod snapshot;
 mod stored;
 mod tokens;
 
-pub use filter::Filters;
+pub use filter::{Admission, Filters};
 pub use index::LexicalIndex;
 pub use query::{LexicalQuery, QueryTerm, TermKind};
 pub use references::DocumentPassages;

@@ -15,7 +15,7 @@ use crate::vector::PassageSet;
 
 use super::LexicalError;
 use super::columns::{NO_PASSAGE, SegmentColumns};
-use super::filter::{Condition, Filters};
+use super::filter::{Admission, Condition, Filters};
 use super::query::LexicalQuery;
 use super::references::{DocumentPassages, article_key};
 use super::schema::{Fields, column};
@@ -134,8 +134,8 @@ impl LexicalSnapshot {
         }
     }
 
-    /// The passages that may be shown to `audience` and meet `filters`, with what is in force on
-    /// `day` only unless `include_invalid`. `None`: every passage. Remembered per snapshot.
+    /// The passages that may be shown to `audience` and meet `filters`, with what `admission`
+    /// lets through on `day`. `None`: every passage. Remembered per snapshot.
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
@@ -144,13 +144,13 @@ impl LexicalSnapshot {
         filters: &Filters,
         day: Date,
         audience: Audience,
-        include_invalid: bool,
+        admission: Admission,
     ) -> Result<Option<Arc<PassageSet>>, LexicalError> {
         let condition = Condition {
             filters: filters.clone(),
             day,
             audience,
-            include_invalid,
+            admission,
         };
         if let Some(known) = self.remembered(&condition) {
             return Ok(known);
@@ -236,16 +236,16 @@ impl LexicalSnapshot {
     /// [`LexicalError::Record`] or [`LexicalError::Tantivy`] if something cannot be read.
     pub fn documents(
         &self,
-        condition: (&Filters, Date, Audience, bool),
+        condition: (&Filters, Date, Audience, Admission),
         offset: usize,
         limit: usize,
     ) -> Result<(usize, Vec<StoredDocument>), LexicalError> {
-        let (filters, day, audience, include_invalid) = condition;
+        let (filters, day, audience, admission) = condition;
         let condition = Condition {
             filters: filters.clone(),
             day,
             audience,
-            include_invalid,
+            admission,
         };
         let masks = self
             .segments()

@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use super::Contributions;
 use super::fusion::Fused;
 use crate::document::PassageNo;
+use crate::vector::PassageSet;
 
 /// What a passage gains because the query names its document number, title or article: more than
 /// fused scores can reach, so that what was asked for by name stands first.
 const NAMED_BONUS: f32 = 1.0;
+
+/// What a passage that is not in force keeps of its score: a rule in force that says nearly as much
+/// stands before it.
+const NOT_IN_FORCE: f32 = 0.85;
 
 /// One passage with its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,14 +33,22 @@ impl Candidate {
 
 /// Fused candidates and those that the query names, best first; ties by the order in which the
 /// query names them, then by passage number.
-pub fn rank(fused: Vec<Fused>, named: &[PassageNo]) -> Vec<Candidate> {
+///
+/// `in_force` are the passages that count in full; `None`: all of them.
+pub fn rank(
+    fused: Vec<Fused>,
+    named: &[PassageNo],
+    in_force: Option<&PassageSet>,
+) -> Vec<Candidate> {
     let mut order: BTreeMap<PassageNo, usize> = BTreeMap::new();
     let mut candidates: BTreeMap<PassageNo, Contributions> = fused
         .into_iter()
         .map(|hit| {
+            let counts_fully = in_force.is_none_or(|in_force| in_force.contains(hit.passage));
+            let share = if counts_fully { 1.0 } else { NOT_IN_FORCE };
             let contributions = Contributions {
-                lexical: hit.lexical,
-                vector: hit.vector,
+                lexical: share * hit.lexical,
+                vector: share * hit.vector,
                 reference: 0.0,
             };
             (hit.passage, contributions)
@@ -78,10 +91,34 @@ mod tests {
             lexical,
             vector,
         };
-        let ranked = rank(vec![fused(7, 0.6, 0.4), fused(3, 0.1, 0.2)], &[9, 3, 4]);
+        let ranked = rank(
+            vec![fused(7, 0.6, 0.4), fused(3, 0.1, 0.2)],
+            &[9, 3, 4],
+            None,
+        );
         let order: Vec<_> = ranked.iter().map(|candidate| candidate.passage).collect();
         assert_eq!(order, [3, 9, 4, 7]);
         assert_eq!(ranked[0].score(), 0.1 + 0.2 + 1.0);
         assert_eq!(ranked[1].score(), 1.0);
+    }
+
+    #[test]
+    fn what_is_not_in_force_stands_behind_what_nearly_says_as_much() {
+        let fused = |passage, lexical| Fused {
+            passage,
+            score: lexical,
+            lexical,
+            vector: 0.0,
+        };
+        let mut in_force = PassageSet::new();
+        in_force.insert(2);
+        let ranked = rank(
+            vec![fused(1, 1.0), fused(2, 0.9), fused(3, 0.8)],
+            &[],
+            Some(&in_force),
+        );
+        let order: Vec<_> = ranked.iter().map(|candidate| candidate.passage).collect();
+        assert_eq!(order, [2, 1, 3]);
+        assert_eq!(ranked[1].score(), 0.85);
     }
 }

@@ -19,6 +19,7 @@ mod query_vector;
 mod reading;
 mod search;
 
+pub use crate::lexical::Admission;
 pub use search::{RetrievalSettings, Retriever};
 
 /// Which indexes take part.
@@ -76,8 +77,8 @@ pub struct SearchRequest {
     pub filters: Filters,
     /// The day whose rules count; `None` is today in the configured time zone.
     pub as_of: Option<Date>,
-    /// Whether documents that are not in force on that day may appear, marked.
-    pub include_invalid: bool,
+    /// What may appear, marked by its validity, besides what is in force on that day.
+    pub admission: Admission,
     /// The caller sees documents of this audience and below.
     pub audience: Audience,
     /// How passages of one document stand in the results.

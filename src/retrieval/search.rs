@@ -17,7 +17,7 @@ use super::{
 };
 use crate::document::PassageNo;
 use crate::engine::{PassageIndex, Snapshot};
-use crate::lexical::LexicalError;
+use crate::lexical::{Admission, LexicalError};
 use crate::vector::{PassageSet, VectorError};
 
 /// Most passages that a query may name by document number, title or article.
@@ -82,23 +82,19 @@ impl Retriever {
         let day = request.as_of.unwrap_or_else(|| self.today());
         let reading = Reading::of(&snapshot.analyser, &request.query);
         let conditions = conditions(&request.filters);
-        let allowed = |include_invalid| {
+        let allowed = |admission| {
             snapshot
                 .words
-                .filter(&conditions, day, request.audience, include_invalid)
+                .filter(&conditions, day, request.audience, admission)
         };
-        let filter = allowed(request.include_invalid)?;
+        let filter = allowed(request.admission)?;
 
         let (fused, degraded) = self.fuse(request, &snapshot, &reading, filter.as_deref())?;
         // A rule that is asked for by its number is shown even when it is no longer in force: the
         // caller learns that it is not.
-        let visible = if request.include_invalid {
-            filter
-        } else {
-            allowed(true)?
-        };
-        let named = named(&snapshot, &reading, visible.as_deref())?;
-        let candidates = rank(fused, &named);
+        let named = named(&snapshot, &reading, allowed(Admission::Any)?.as_deref())?;
+        let in_force = allowed(Admission::InForce)?;
+        let candidates = rank(fused, &named, in_force.as_deref());
         let passages: Vec<_> = candidates
             .iter()
             .map(|candidate| candidate.passage)
@@ -214,12 +210,6 @@ fn named(
     named.retain(|passage| visible.is_none_or(|visible| visible.contains(*passage)));
     named.truncate(MAX_NAMED);
     Ok(named)
-}
-
-impl From<FusionError> for SearchError {
-    fn from(error: FusionError) -> Self {
-        Self::Index(error.to_string())
-    }
 }
 
 impl From<LexicalError> for SearchError {

@@ -12,8 +12,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use zhiku::document::{Audience, ByteSpan, Kind, Validity};
 use zhiku::retrieval::{
-    AlsoIn, Citation, Contributions, Degraded, Facets, Filters, Group, Hit, Mode, QueryReading,
-    SearchError, SearchResponse,
+    Admission, AlsoIn, Citation, Contributions, Degraded, Facets, Filters, Group, Hit, Mode,
+    QueryReading, SearchError, SearchResponse,
 };
 
 use crate::server::{FakeBackend, TestServer, empty_response, json_of, pension, problem_of};
@@ -161,7 +161,7 @@ async fn a_request_reaches_the_backend_as_asked() {
         (100, Mode::Lexical, Group::None)
     );
     assert_eq!(request.as_of, Some(jiff::civil::date(2026, 2, 28)));
-    assert!(request.include_invalid && request.explain);
+    assert!(request.admission == Admission::Any && request.explain);
     assert!(request.deadline.unwrap() > before);
     let expected = Filters {
         department: texts(&["市人社局", "市医保局"]),
@@ -189,7 +189,7 @@ async fn left_out_fields_have_their_defaults() {
         (request.as_of, &request.filters),
         (None, &Filters::default())
     );
-    assert!(!request.include_invalid && !request.explain);
+    assert!(request.admission == Admission::InForceOrLapsed && !request.explain);
     assert_eq!(request.audience, Audience::Agent);
 }
 
