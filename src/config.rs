@@ -65,7 +65,8 @@ pub struct IndexConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LimitsConfig {
-    /// A larger file is listed as failed, not read. JSONL and CSV for bulk import count too.
+    /// A larger file is listed as failed, not read. JSONL has a limit of its own (2 GiB): it is
+    /// read line by line.
     pub max_file_bytes: u64,
 }
 
