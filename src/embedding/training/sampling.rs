@@ -33,9 +33,6 @@ pub struct Sampling {
     pub words_per_cloze: usize,
     /// Share of the titled texts whose title is a query in an epoch.
     pub titles: f32,
-    /// So many examples that stand next to each other in the material stay together in a batch:
-    /// each other's hardest wrong answers.
-    pub neighbours: usize,
 }
 
 /// Smallest batch worth training on: with few wrong answers the task is too easy.
@@ -51,10 +48,8 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
             clozes(part, sampling, random.next()),
             titles(part, sampling.titles, random.next()),
         ];
-        for examples in kinds {
-            let mut runs: Vec<&[Example]> = examples.chunks(sampling.neighbours.max(1)).collect();
-            random.shuffle(&mut runs);
-            let mut examples = runs.concat();
+        for mut examples in kinds {
+            random.shuffle(&mut examples);
             while examples.len() >= SMALLEST_BATCH {
                 let rest = examples.split_off(sampling.batch.min(examples.len()));
                 batches.push(Batch {
@@ -172,7 +167,6 @@ mod tests {
         batch: 50,
         words_per_cloze: 20,
         titles: 1.0,
-        neighbours: 1,
     };
 
     fn material() -> Material {
