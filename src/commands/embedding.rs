@@ -147,6 +147,8 @@ fn options(arguments: &Train, start: Option<&StaticEmbedder>) -> anyhow::Result<
     if let Some(start) = start {
         options.dimension = start.model().dimension();
         options.pooling = start.model().pooling();
+        // Full steps would wipe out in a few batches what the rows already know.
+        options.rate /= 20.0;
     }
     if let Some(dimension) = arguments.dimension {
         if start.is_some() && dimension != options.dimension {

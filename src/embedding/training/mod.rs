@@ -38,7 +38,8 @@ pub struct Options {
     pub seed: u64,
     /// Examples in a batch.
     pub batch: usize,
-    /// Step size of Adagrad at the start; falls to a tenth of it in a straight line.
+    /// Step size of Adagrad at the start; falls to a tenth of it in a straight line. Chosen on
+    /// one epoch: 0.05, 0.15, 0.4 and 1.0 end at a loss of 3.37, 2.92, 2.71 and 2.68.
     pub rate: f32,
     /// Cosines are multiplied by this before the softmax.
     pub scale: f32,
@@ -46,14 +47,10 @@ pub struct Options {
     pub words_per_cloze: usize,
     /// Share of the titled texts whose title is a query in an epoch.
     pub titles: f32,
-    /// Examples next to each other in the material that stay together in a batch.
-    pub neighbours: usize,
     /// Share of a query's words left out at random.
     pub dropout: f32,
     /// Initial length of a row of a token with frequency f: `(a / (a + f))`, `a` being this.
     pub rarity: f64,
-    /// Whether the first half of every vector is trained to be usable alone.
-    pub half: bool,
 }
 
 impl Default for Options {
@@ -65,17 +62,15 @@ impl Default for Options {
                 longest_part: 1,
                 repetition: 0.5,
             },
-            epochs: 3,
-            seed: 12345,
+            epochs: 4,
+            seed: 20_261_120,
             batch: 1024,
-            rate: 0.05,
+            rate: 1.0,
             scale: 20.0,
             words_per_cloze: 150,
             titles: 0.3,
-            neighbours: 1,
             dropout: 0.1,
             rarity: 1e-3,
-            half: true,
         }
     }
 }
@@ -111,7 +106,6 @@ pub fn train(
             batch: options.batch,
             words_per_cloze: options.words_per_cloze,
             titles: options.titles,
-            neighbours: options.neighbours,
         };
         let batches = sampling::batches(material, sampling, seeds.next());
         let (mut sum, total) = (0.0, batches.len());
@@ -166,20 +160,8 @@ impl<'a> Trainer<'a> {
             .zip(&terms)
             .for_each(|(sum, terms)| add_rows(sum, &self.rows, terms));
         let same = |i: usize, j: usize| batch.examples[i].origin == batch.examples[j].origin;
-        let mut gradient = vec![0f32; pooled.len()];
-        let scale = self.options.scale;
-        let loss =
-            contrastive::add_gradient(&pooled, dimension, dimension, scale, &same, &mut gradient);
-        if self.options.half {
-            contrastive::add_gradient(
-                &pooled,
-                dimension,
-                dimension / 2,
-                scale,
-                &same,
-                &mut gradient,
-            );
-        }
+        let (loss, gradient) =
+            contrastive::gradient(&pooled, dimension, self.options.scale, &same);
         self.update(&terms, &gradient, rate);
         loss
     }

@@ -33,9 +33,6 @@ pub struct Sampling {
     pub words_per_cloze: usize,
     /// Share of the titled texts whose title is a query in an epoch.
     pub titles: f32,
-    /// So many examples that stand next to each other in the material stay together in a batch:
-    /// each other's hardest wrong answers.
-    pub neighbours: usize,
 }
 
 /// Smallest batch worth training on: with few wrong answers the task is too easy.
@@ -51,10 +48,8 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
             clozes(part, sampling, random.next()),
             titles(part, sampling.titles, random.next()),
         ];
-        for examples in kinds {
-            let mut runs: Vec<&[Example]> = examples.chunks(sampling.neighbours.max(1)).collect();
-            random.shuffle(&mut runs);
-            let mut examples = runs.concat();
+        for mut examples in kinds {
+            random.shuffle(&mut examples);
             while examples.len() >= SMALLEST_BATCH {
                 let rest = examples.split_off(sampling.batch.min(examples.len()));
                 batches.push(Batch {
@@ -161,4 +156,96 @@ fn titles(collection: &Collection, share: f32, seed: u64) -> Vec<Example> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::material::Piece;
+    use super::*;
+
+    const SAMPLING: Sampling = Sampling {
+        batch: 50,
+        words_per_cloze: 20,
+        titles: 1.0,
+    };
+
+    fn material() -> Material {
+        let body = "甲乙丙丁，戊己庚辛。子丑寅卯；辰巳午未，申酉戌亥。".repeat(6);
+        let texts = (0..40).map(|i| Piece::Text {
+            kind: "news".to_owned(),
+            title: format!("题{i}"),
+            body: body.clone(),
+        });
+        let pairs = (0..70).map(|i| Piece::Pair {
+            kind: "faq".to_owned(),
+            query: format!("问{i}"),
+            passage: format!("答{}", i / 2),
+        });
+        let mut material = Material::default();
+        let pieces: Vec<Piece> = texts.chain(pairs).collect();
+        material.add(&pieces, &|text| {
+            text.chars()
+                .filter(|c| c.is_alphanumeric())
+                .map(String::from)
+                .collect()
+        });
+        material
+    }
+
+    #[test]
+    fn a_batch_holds_one_kind_and_every_pair_is_used_or_left_over() {
+        let material = material();
+        let batches = batches(&material, SAMPLING, 1);
+        for batch in &batches {
+            assert!((SMALLEST_BATCH..=SAMPLING.batch).contains(&batch.examples.len()));
+            let words = &material.collections[batch.collection];
+            for example in &batch.examples {
+                let is_pair = words
+                    .pairs
+                    .iter()
+                    .any(|pair| pair.query == example.query[0]);
+                assert_eq!(is_pair, words.name == "faq");
+            }
+        }
+        let n_pairs: usize = batches
+            .iter()
+            .filter(|b| b.collection == 1)
+            .map(|b| b.examples.len())
+            .sum();
+        assert_eq!(n_pairs, 50, "the 20 left over are too few for a batch");
+    }
+
+    #[test]
+    fn a_cloze_query_is_cut_out_of_its_passage() {
+        let material = material();
+        let examples = clozes(&material.collections[0], SAMPLING, 9);
+        assert!(examples.len() > 200);
+        for example in examples {
+            let query = &example.query[0];
+            assert!(!query.is_empty());
+            for part in &example.passage {
+                assert!(
+                    part.end <= query.start || part.start >= query.end,
+                    "{example:?}"
+                );
+            }
+            assert!(example.passage.iter().any(|part| !part.is_empty()));
+        }
+    }
+
+    #[test]
+    fn equal_passages_share_an_origin() {
+        let material = material();
+        let examples = pairs(&material, &material.collections[1]);
+        assert_eq!(examples[0].origin, examples[1].origin);
+        assert_ne!(examples[0].origin, examples[2].origin);
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let material = material();
+        let drawn = |seed| format!("{:?}", batches(&material, SAMPLING, seed));
+        assert_eq!(drawn(4), drawn(4));
+        assert_ne!(drawn(4), drawn(5));
+    }
 }

@@ -71,3 +71,54 @@ pub fn rows_of_words(names: &[String], tokens: &[String], longest_part: usize) -
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::material::{Material, Piece};
+    use super::*;
+
+    fn material() -> Material {
+        let mut material = Material::default();
+        let text = |kind: &str, body: &str| Piece::Text {
+            kind: kind.to_owned(),
+            title: String::new(),
+            body: body.to_owned(),
+        };
+        let pieces = [
+            text("a", "社保 社保 公园 abc abc"),
+            text("b", "社会 社会 独见"),
+        ];
+        material.add(&pieces, &|text| {
+            text.split(' ')
+                .filter(|w| !w.is_empty())
+                .map(str::to_owned)
+                .collect()
+        });
+        material
+    }
+
+    #[test]
+    fn the_most_frequent_tokens_get_rows_in_order_of_bytes() {
+        let vocabulary = choose(&material(), 100, 1);
+        assert_eq!(vocabulary.tokens, ["abc", "会", "保", "社", "社会", "社保"]);
+        assert_eq!(vocabulary.counts, [2, 2, 2, 4, 2, 2]);
+        assert_eq!(choose(&material(), 1, 1).tokens, ["社"]);
+        assert!(choose(&material(), 0, 1).tokens.is_empty());
+    }
+
+    #[test]
+    fn a_word_without_a_row_keeps_the_rows_of_its_parts() {
+        let material = material();
+        let vocabulary = choose(&material, 100, 1);
+        let rows = |word: &str| {
+            let number = material.names.iter().position(|name| name == word).unwrap();
+            vocabulary.rows_of_word[number]
+                .iter()
+                .map(|&row| vocabulary.tokens[row as usize].as_str())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rows("社保"), ["社保", "社", "保"]);
+        assert_eq!(rows("abc"), ["abc"]);
+        assert!(rows("公园").is_empty());
+    }
+}
