@@ -140,7 +140,9 @@ mod tests {
             found(None, Some(Path::new("")), &[here.clone()]).unwrap(),
             here
         );
-        let error = found(None, Some(&there), std::slice::from_ref(&here)).unwrap_err().to_string();
+        let error = found(None, Some(&there), std::slice::from_ref(&here))
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("ORT_DYLIB_PATH") && error.contains("b.so"),
             "{error}"

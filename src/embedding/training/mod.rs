@@ -160,8 +160,7 @@ impl<'a> Trainer<'a> {
             .zip(&terms)
             .for_each(|(sum, terms)| add_rows(sum, &self.rows, terms));
         let same = |i: usize, j: usize| batch.examples[i].origin == batch.examples[j].origin;
-        let (loss, gradient) =
-            contrastive::gradient(&pooled, dimension, self.options.scale, &same);
+        let (loss, gradient) = contrastive::gradient(&pooled, dimension, self.options.scale, &same);
         self.update(&terms, &gradient, rate);
         loss
     }
