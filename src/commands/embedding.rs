@@ -159,7 +159,7 @@ fn options(arguments: &Train, start: Option<&StaticEmbedder>) -> anyhow::Result<
         }
         options.dimension = dimension;
     }
-    if options.dimension == 0 || options.dimension % 16 != 0 || options.dimension > 4096 {
+    if options.dimension == 0 || !options.dimension.is_multiple_of(16) || options.dimension > 4096 {
         bail!(
             "--dimension must be a multiple of 16, at most 4096, not {}",
             options.dimension

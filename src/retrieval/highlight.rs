@@ -314,6 +314,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::normalise;
 
     fn marked(query: &str, original: &str) -> MarkedPassage {
         let terms = QueryTerms::of(&Analyser::built_in(), normalise(query).as_str());

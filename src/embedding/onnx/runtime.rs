@@ -137,7 +137,7 @@ mod tests {
             here
         );
         assert_eq!(
-            found(None, Some(Path::new("")), &[here.clone()]).unwrap(),
+            found(None, Some(Path::new("")), std::slice::from_ref(&here)).unwrap(),
             here
         );
         let error = found(None, Some(&there), std::slice::from_ref(&here))

@@ -107,11 +107,11 @@ pub fn train(
             words_per_cloze: options.words_per_cloze,
             titles: options.titles,
         };
-        let batches = sampling::batches(material, sampling, seeds.next());
+        let batches = sampling::batches(material, sampling, seeds.draw());
         let (mut sum, total) = (0.0, batches.len());
         for (i, batch) in batches.iter().enumerate() {
             let passed = (epoch as f32 + i as f32 / total as f32) / options.epochs as f32;
-            sum += trainer.step(batch, options.rate * (1.0 - 0.9 * passed), seeds.next());
+            sum += trainer.step(batch, options.rate * (1.0 - 0.9 * passed), seeds.draw());
             progress(Progress {
                 epoch,
                 done: i + 1,

@@ -14,11 +14,11 @@ impl Random {
     /// are worked on does not matter.
     pub fn for_item(seed: u64, index: u64) -> Self {
         let mut random = Self(seed ^ index.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        Self(random.next())
+        Self(random.draw())
     }
 
     /// The next 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,12 +28,12 @@ impl Random {
 
     /// A whole number in `0..bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        ((u128::from(self.draw()) * bound as u128) >> 64) as usize
     }
 
     /// A number in `0.0..1.0`.
     pub fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+        (self.draw() >> 40) as f32 / (1u64 << 24) as f32
     }
 
     /// A number of mean 0 and variance 1: a sum of four uniform ones, near enough to normal for
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn gives_the_published_sequence() {
         let mut random = Random::new(1234567);
-        assert_eq!(random.next(), 6457827717110365317);
-        assert_eq!(random.next(), 3203168211198807973);
+        assert_eq!(random.draw(), 6457827717110365317);
+        assert_eq!(random.draw(), 3203168211198807973);
     }
 
     #[test]

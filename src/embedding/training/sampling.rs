@@ -45,8 +45,8 @@ pub fn batches(material: &Material, sampling: Sampling, seed: u64) -> Vec<Batch>
     for (collection, part) in material.collections.iter().enumerate() {
         let kinds = [
             pairs(material, part),
-            clozes(part, sampling, random.next()),
-            titles(part, sampling.titles, random.next()),
+            clozes(part, sampling, random.draw()),
+            titles(part, sampling.titles, random.draw()),
         ];
         for mut examples in kinds {
             random.shuffle(&mut examples);
