@@ -138,6 +138,7 @@ fn further_training_starts_where_the_model_was() {
     let first = opened(&train(&material, &options(), None, &mut |_| {}));
     let still = Options {
         epochs: 0,
+        n_rows: 5,
         ..options()
     };
     let again = opened(&train(&material, &still, Some(first.model()), &mut |_| {}));

@@ -45,12 +45,16 @@ pub struct Train {
     /// Length of the vectors, a multiple of 16 [default: as --init, else 256]
     #[arg(long)]
     dimension: Option<usize>,
-    /// At most so many words, characters and character pairs get a row
-    #[arg(long, default_value_t = Options::default().n_rows)]
-    rows: usize,
+    /// At most so many words and characters get a row of their own, besides those of --init
+    /// [default: 44000, with --init 6000]
+    #[arg(long)]
+    rows: Option<usize>,
     /// Passes over the inputs
     #[arg(long, default_value_t = Options::default().epochs)]
     epochs: usize,
+    /// Step size [default: 1.0, with --init 0.05]
+    #[arg(long)]
+    rate: Option<f32>,
     /// Decides every random choice
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
@@ -139,7 +143,6 @@ fn start_model(init: &str) -> anyhow::Result<Option<StaticEmbedder>> {
 
 fn options(arguments: &Train, start: Option<&StaticEmbedder>) -> anyhow::Result<Options> {
     let mut options = Options {
-        n_rows: arguments.rows,
         epochs: arguments.epochs,
         seed: arguments.seed,
         ..Options::default()
@@ -147,8 +150,14 @@ fn options(arguments: &Train, start: Option<&StaticEmbedder>) -> anyhow::Result<
     if let Some(start) = start {
         options.dimension = start.model().dimension();
         options.pooling = start.model().pooling();
+        options.n_rows = 6_000;
         // Full steps would wipe out in a few batches what the rows already know.
-        options.rate /= 20.0;
+        options.rate = 0.05;
+    }
+    options.n_rows = arguments.rows.unwrap_or(options.n_rows);
+    options.rate = arguments.rate.unwrap_or(options.rate);
+    if !(options.rate > 0.0 && options.rate.is_finite()) {
+        bail!("--rate must be a number above 0, not {}", options.rate);
     }
     if let Some(dimension) = arguments.dimension {
         if start.is_some() && dimension != options.dimension {

@@ -28,7 +28,7 @@ use vocabulary::Vocabulary;
 pub struct Options {
     /// Length of the vectors, a multiple of 16.
     pub dimension: usize,
-    /// At most so many rows.
+    /// At most so many rows, besides those of a model that is trained further.
     pub n_rows: usize,
     /// How rows are chosen and weighed.
     pub pooling: Pooling,
@@ -62,8 +62,8 @@ impl Default for Options {
                 longest_part: 1,
                 repetition: 0.5,
             },
-            epochs: 4,
-            seed: 20_261_120,
+            epochs: 3,
+            seed: 12345,
             batch: 1024,
             rate: 1.0,
             scale: 20.0,
@@ -90,15 +90,21 @@ pub struct Progress {
 
 /// Trains on `material` and returns the bytes of a model file.
 ///
-/// With `start` given, its rows are where the same tokens begin; its dimension must be
-/// [`Options::dimension`].
+/// With `start` given, all its tokens keep their rows and training goes on from there; its
+/// dimension must be [`Options::dimension`].
 pub fn train(
     material: &Material,
     options: &Options,
     start: Option<&StaticModel>,
     progress: &mut dyn FnMut(Progress),
 ) -> Vec<u8> {
-    let vocabulary = vocabulary::choose(material, options.n_rows, options.pooling.longest_part);
+    let keep: Vec<&str> = start.map_or_else(Vec::new, |model| {
+        (0..model.n_rows() as u32)
+            .map(|row| model.token(row))
+            .collect()
+    });
+    let longest_part = options.pooling.longest_part;
+    let vocabulary = vocabulary::choose(material, &keep, options.n_rows, longest_part);
     let mut trainer = Trainer::new(material, options, &vocabulary, start);
     let mut seeds = Random::new(options.seed);
     for epoch in 0..options.epochs {

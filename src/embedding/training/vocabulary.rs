@@ -15,11 +15,16 @@ pub struct Vocabulary {
     pub rows_of_word: Vec<Vec<u32>>,
 }
 
-/// Takes the `n_rows` most frequent tokens.
+/// Takes the tokens to `keep` and the `n_rows` most frequent others.
 ///
 /// A collection counts by the square root of its size, so that the largest one does not decide
 /// alone; ties go to the token that comes first in order of bytes.
-pub fn choose(material: &Material, n_rows: usize, longest_part: usize) -> Vocabulary {
+pub fn choose(
+    material: &Material,
+    keep: &[&str],
+    n_rows: usize,
+    longest_part: usize,
+) -> Vocabulary {
     let mut tokens: BTreeMap<&str, (f64, u64)> = BTreeMap::new();
     for counts in material.counts() {
         let total: u64 = counts.iter().map(|&n| u64::from(n)).sum();
@@ -35,6 +40,11 @@ pub fn choose(material: &Material, n_rows: usize, longest_part: usize) -> Vocabu
             });
         }
     }
+    let mut kept = Vec::with_capacity(keep.len());
+    for token in keep {
+        let (_, n) = tokens.remove(token).unwrap_or_default();
+        kept.push((*token, f64::INFINITY, n));
+    }
     let mut ranked: Vec<(&str, f64, u64)> = tokens
         .into_iter()
         .filter(|(_, (_, n))| *n >= 2)
@@ -42,6 +52,7 @@ pub fn choose(material: &Material, n_rows: usize, longest_part: usize) -> Vocabu
         .collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
     ranked.truncate(n_rows);
+    ranked.extend(kept);
     ranked.sort_by(|a, b| a.0.cmp(b.0));
     let tokens: Vec<String> = ranked
         .iter()
@@ -99,17 +110,24 @@ mod tests {
 
     #[test]
     fn the_most_frequent_tokens_get_rows_in_order_of_bytes() {
-        let vocabulary = choose(&material(), 100, 1);
+        let vocabulary = choose(&material(), &[], 100, 1);
         assert_eq!(vocabulary.tokens, ["abc", "会", "保", "社", "社会", "社保"]);
         assert_eq!(vocabulary.counts, [2, 2, 2, 4, 2, 2]);
-        assert_eq!(choose(&material(), 1, 1).tokens, ["社"]);
-        assert!(choose(&material(), 0, 1).tokens.is_empty());
+        assert_eq!(choose(&material(), &[], 1, 1).tokens, ["社"]);
+        assert!(choose(&material(), &[], 0, 1).tokens.is_empty());
+    }
+
+    #[test]
+    fn kept_tokens_stay_whether_they_occur_or_not() {
+        let vocabulary = choose(&material(), &["公园", "税"], 1, 1);
+        assert_eq!(vocabulary.tokens, ["公园", "社", "税"]);
+        assert_eq!(vocabulary.counts, [1, 4, 0]);
     }
 
     #[test]
     fn a_word_without_a_row_keeps_the_rows_of_its_parts() {
         let material = material();
-        let vocabulary = choose(&material, 100, 1);
+        let vocabulary = choose(&material, &[], 100, 1);
         let rows = |word: &str| {
             let number = material.names.iter().position(|name| name == word).unwrap();
             vocabulary.rows_of_word[number]
