@@ -473,11 +473,19 @@ fn records_come_back_as_they_went_in() {
 #[test]
 fn one_writer_and_one_version() {
     let folder = tempfile::tempdir().unwrap();
-    let index = open(folder.path());
-    let second = LexicalIndex::open_or_create(folder.path(), &Analyser::built_in());
-    assert!(matches!(second.err(), Some(LexicalError::Locked)));
+    let mut index = open(folder.path());
+    index.add(&document("a", "", "先来的写。"), 0).unwrap();
+    index.commit("").unwrap();
+    let mut second = open(folder.path());
+    assert_eq!(
+        second.snapshot().unwrap().n_documents(),
+        1,
+        "reading takes no lock"
+    );
+    let refused = second.add(&document("b", "", "后来的等。"), 1);
+    assert!(matches!(refused, Err(LexicalError::Locked)));
     index.close().unwrap();
-    open(folder.path());
+    second.add(&document("b", "", "后来的等。"), 1).unwrap();
 
     let other = tempfile::tempdir().unwrap();
     let mut schema = tantivy::schema::Schema::builder();
