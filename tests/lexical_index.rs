@@ -329,6 +329,17 @@ fn history_leaves_no_trace() {
     }
     let snapshot = index.commit("").unwrap();
     assert_eq!(hits(&snapshot, query, None), expected);
+    // Asked for one by one, in any order, passages score what the search gives.
+    let read = LexicalQuery::new(&Analyser::built_in(), query);
+    let asked: Vec<PassageNo> = expected
+        .iter()
+        .rev()
+        .map(|hit| hit.0)
+        .chain([3, 999])
+        .collect();
+    let mut scores: Vec<f32> = expected.iter().rev().map(|hit| hit.1).collect();
+    scores.extend([0.0, 0.0]);
+    assert_eq!(snapshot.scores(&read, &asked).unwrap(), scores);
 }
 
 #[test]

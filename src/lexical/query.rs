@@ -26,6 +26,20 @@ const SYNONYM_WEIGHT: f32 = 0.4;
 /// Saturation of repetition within the query: f·(k+1)/(f+k).
 const REPETITION_K: f32 = 5.0;
 
+/// Words that ask without saying what about. Texts of rules rarely hold them, so their rarity would
+/// make them the heaviest terms of a spoken question.
+const QUESTION_WORDS: &[&str] = &[
+    "多少",
+    "谁",
+    "何时",
+    "几",
+    "为什么",
+    "为何",
+    "怎么办",
+    "咋",
+    "咋办",
+];
+
 /// What a query's term is, which decides its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TermKind {
@@ -72,7 +86,7 @@ impl LexicalQuery {
         let mut counted: BTreeMap<String, (TermKind, f32)> = BTreeMap::new();
         for span in term_spans(analyser, text) {
             let term = span.of(text);
-            if is_stop_word(term) {
+            if is_stop_word(term) || QUESTION_WORDS.contains(&term) {
                 continue;
             }
             let kind = kind_of(term, word_spans.contains(&span));

@@ -75,6 +75,43 @@ pub fn best(
     })
 }
 
+/// See [`super::LexicalSnapshot::scores`].
+pub fn scores_of(
+    inner: &Inner,
+    query: &LexicalQuery,
+    addresses: &[Option<DocAddress>],
+) -> Result<Vec<f32>, LexicalError> {
+    let indexes = inverted_indexes(inner)?;
+    let terms = prepare(inner, &indexes, query)?;
+    let mut wanted: Vec<(DocAddress, usize)> = (0..)
+        .zip(addresses)
+        .filter_map(|(place, address)| Some(((*address)?, place)))
+        .collect();
+    // Postings can only be read forwards.
+    wanted.sort_unstable();
+    let mut scores = vec![0.0; addresses.len()];
+    for in_segment in wanted.chunk_by(|a, b| a.0.segment_ord == b.0.segment_ord) {
+        let segment_ord = in_segment[0].0.segment_ord as usize;
+        let length_id = &inner.columns[segment_ord].length_id;
+        for term in &terms {
+            let Some(info) = &term.infos[segment_ord] else {
+                continue;
+            };
+            let mut postings = postings(&indexes[segment_ord], info)?;
+            for &(address, place) in in_segment {
+                let doc = address.doc_id;
+                let within_block = postings.seek(doc);
+                if postings.docs().get(within_block) == Some(&doc) {
+                    let length_norm = inner.length_norms[length_id[doc as usize] as usize];
+                    scores[place] +=
+                        term_score(term.weight, postings.freq(within_block), length_norm);
+                }
+            }
+        }
+    }
+    Ok(scores)
+}
+
 /// See [`super::LexicalSnapshot::explain`].
 pub fn explain(
     inner: &Inner,

@@ -118,6 +118,20 @@ impl LexicalSnapshot {
         search::best(&self.inner, query, limit, allowed)
     }
 
+    /// The score of each of `passages`, in their order, bit for bit as [`LexicalSnapshot::search`]
+    /// gives it; 0 for a passage without any of the query's terms, or one that is not there.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`] if the index files cannot be read.
+    pub fn scores(
+        &self,
+        query: &LexicalQuery,
+        passages: &[PassageNo],
+    ) -> Result<Vec<f32>, LexicalError> {
+        let addresses: Vec<_> = passages.iter().map(|no| self.address(*no)).collect();
+        search::scores_of(&self.inner, query, &addresses)
+    }
+
     /// What each of the query's terms adds to a passage's score, highest first; their scores add up
     /// to what [`LexicalSnapshot::search`] gives. Empty if the passage is not there.
     ///
