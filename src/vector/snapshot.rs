@@ -12,11 +12,13 @@ use super::quantised::Query;
 use super::{Graph, PassageSet, Rows, VectorError};
 use crate::document::PassageNo;
 
-/// Nodes that a walk keeps at least.
-const MIN_EF: usize = 64;
+/// Nodes that a walk keeps, besides twice the limit. Lay questions lie far from every article of law:
+/// over 20,000 of them, recall@10 is .934 with 64 nodes kept, .991 with 256.
+const MIN_EF: usize = 256;
 
-/// Time that one kept node of a walk costs, in rows scanned.
-const SCANNED_ROWS_PER_EF: f64 = 60.0;
+/// Time that one kept node of a walk costs, in rows scanned: about ten comparisons all over memory,
+/// and their queues (1.1 µs against 20 ns over 20,000 rows).
+const SCANNED_ROWS_PER_EF: f64 = 55.0;
 
 /// Time that passing over an excluded row costs in a scan, in rows scanned.
 const SKIPPED_ROW: f64 = 0.1;
@@ -189,7 +191,7 @@ impl VectorSnapshot {
 impl State {
     /// How many nodes a walk has to keep, if it beats the scan.
     fn ef_if_faster(&self, graph: &Graph, limit: usize, n_candidates: usize) -> Option<usize> {
-        let ef = MIN_EF.max(limit + limit / 4);
+        let ef = MIN_EF + 2 * limit;
         let n_rows = self.rows.len() as f64;
         let share = n_candidates as f64 / n_rows;
         let n_tail = n_rows - graph.n_rows() as f64;
