@@ -129,21 +129,27 @@ impl Retriever {
             Mode::Vector => Vec::new(),
             Mode::Hybrid | Mode::Lexical => by_words()?,
         };
-        let vector = match pending.map(|pending| pending.wait(request.deadline)) {
-            None => Vec::new(),
-            Some(Ok(query)) => nearest(snapshot, &query, n, filter)?,
+        let mut vector = Vec::new();
+        match pending.map(|pending| pending.wait(request.deadline)) {
+            None => {}
+            Some(Ok(query)) => {
+                vector = nearest(snapshot, &query, n, filter)?;
+                if request.mode == Mode::Hybrid && self.settings.fusion.compares_scores() {
+                    complete(snapshot, reading, &query, &mut lexical, &mut vector)?;
+                }
+            }
             Some(Err(reason)) => {
                 degraded.push(degradation(&reason));
                 if request.mode == Mode::Vector {
                     lexical = by_words()?;
                 }
-                Vec::new()
             }
-        };
-        Ok((
-            self.settings.fusion.fuse(&lexical, &vector, 2 * n)?,
-            degraded,
-        ))
+        }
+        let method = self
+            .settings
+            .fusion
+            .for_query_of(reading.lexical.terms().len());
+        Ok((method.fuse(&lexical, &vector, 2 * n)?, degraded))
     }
 
     fn ask(&self, snapshot: &Snapshot, request: &SearchRequest) -> Pending {
@@ -187,6 +193,36 @@ fn nearest(
         Some(vectors) => Ok(vectors.search(query, limit, filter)?.hits),
         None => Ok(Vec::new()),
     }
+}
+
+/// Gives every candidate of one list its score in the other, so that a passage is not held for
+/// unlike the query because it was just outside a list.
+fn complete(
+    snapshot: &Snapshot,
+    reading: &Reading,
+    query: &[f32],
+    lexical: &mut Vec<(PassageNo, f32)>,
+    vector: &mut Vec<(PassageNo, f32)>,
+) -> Result<(), SearchError> {
+    let Some(vectors) = &snapshot.vectors else {
+        return Ok(());
+    };
+    let only_by_words = missing_from(vector, lexical);
+    let only_by_vector = missing_from(lexical, vector);
+    let cosines = vectors.scores(query, &only_by_words)?;
+    let scores = snapshot.words.scores(&reading.lexical, &only_by_vector)?;
+    vector.extend(only_by_words.into_iter().zip(cosines));
+    lexical.extend(only_by_vector.into_iter().zip(scores));
+    Ok(())
+}
+
+/// The passages of `other` that `list` lacks, in the order of `other`.
+fn missing_from(list: &[(PassageNo, f32)], other: &[(PassageNo, f32)]) -> Vec<PassageNo> {
+    let known: PassageSet = list.iter().map(|(passage, _)| *passage).collect();
+    let passages = other.iter().map(|(passage, _)| *passage);
+    passages
+        .filter(|passage| !known.contains(*passage))
+        .collect()
 }
 
 fn degradation(reason: &NoVector) -> Degraded {

@@ -6,7 +6,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::quantised::Query;
 use super::{Graph, PassageSet, Rows, VectorError};
@@ -84,7 +84,12 @@ struct State {
     graph: Option<Arc<Graph>>,
     alive: PassageSet,
     n_alive: usize,
+    /// Row of each passage, by its number; made when it is first asked for.
+    row_of: OnceLock<Vec<u32>>,
 }
+
+/// Stands for a passage without a row.
+const NO_ROW: u32 = u32::MAX;
 
 impl VectorSnapshot {
     pub(super) fn new(rows: Rows, graph: Option<Arc<Graph>>, alive: PassageSet) -> Self {
@@ -96,6 +101,7 @@ impl VectorSnapshot {
                 graph,
                 alive,
                 n_alive,
+                row_of: OnceLock::new(),
             }),
         }
     }
@@ -129,6 +135,28 @@ impl VectorSnapshot {
         filter: Option<&PassageSet>,
     ) -> Result<Found, VectorError> {
         self.search_by(Plan::Auto, query, limit, filter)
+    }
+
+    /// The score of each of `passages`, in their order, as [`VectorSnapshot::search`] gives it; 0
+    /// for a passage without a row.
+    ///
+    /// # Errors
+    /// As [`VectorSnapshot::search`].
+    pub fn scores(&self, query: &[f32], passages: &[PassageNo]) -> Result<Vec<f32>, VectorError> {
+        let (expected, given) = (self.dimension(), query.len());
+        if given != expected {
+            return Err(VectorError::Dimension { expected, given });
+        }
+        let query = Query::new(query)?;
+        let row_of = self.state.row_of();
+        let score = |passage: &PassageNo| match row_of.get(*passage as usize) {
+            None | Some(&NO_ROW) => 0.0,
+            Some(&at) => {
+                let row = self.state.rows.row(at as usize);
+                query.score(row.codes, row.scale)
+            }
+        };
+        Ok(passages.iter().map(score).collect())
     }
 
     /// [`VectorSnapshot::search`], by a plan of the caller's.
@@ -189,6 +217,20 @@ impl VectorSnapshot {
 }
 
 impl State {
+    fn row_of(&self) -> &[u32] {
+        self.row_of.get_or_init(|| {
+            let mut row_of = Vec::new();
+            for (at, row) in (0..).zip(self.rows.iter_from(0).map(|(_, row)| row)) {
+                let passage = row.passage as usize;
+                if passage >= row_of.len() {
+                    row_of.resize(passage + 1, NO_ROW);
+                }
+                row_of[passage] = at;
+            }
+            row_of
+        })
+    }
+
     /// How many nodes a walk has to keep, if it beats the scan.
     fn ef_if_faster(&self, graph: &Graph, limit: usize, n_candidates: usize) -> Option<usize> {
         let ef = MIN_EF + 2 * limit;
