@@ -9,7 +9,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::civil::Date;
 use zhiku::document::{Audience, ByteSpan, Document, Metadata, Passage};
-use zhiku::lexical::{Filters, LexicalIndex, LexicalQuery, LexicalSnapshot};
+use zhiku::lexical::{Admission, Filters, LexicalIndex, LexicalQuery, LexicalSnapshot};
 use zhiku::text::Analyser;
 
 const N_PASSAGES: u32 = 20_000;
@@ -147,7 +147,7 @@ fn lexical(c: &mut Criterion) {
         ..Filters::default()
     };
     let allowed = snapshot
-        .filter(&one_department, day, Audience::Public, false)
+        .filter(&one_department, day, Audience::Public, Admission::InForce)
         .expect("the index can be read")
         .expect("one department in ten is not everything");
     for (name, text) in [("question", question), ("letter", letter.as_str())] {
