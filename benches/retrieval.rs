@@ -151,7 +151,7 @@ fn retrieval(criterion: &mut Criterion) {
         .expect("hits");
     let nearest = vectors.search(&vector, 200, None).expect("hits").hits;
     let fusion = FusionMethod::Weighted {
-        lexical_weight: 0.7,
+        lexical_weight: 0.6,
     };
     group.bench_function("fusion", |bencher| {
         bencher.iter(|| fusion.fuse(black_box(&lexical), black_box(&nearest), 400));

@@ -193,7 +193,7 @@ impl Default for RetrievalConfig {
     fn default() -> Self {
         Self {
             fusion: Fusion::Weighted,
-            lexical_weight: 0.7,
+            lexical_weight: 0.6,
             candidates: 200,
         }
     }

@@ -61,7 +61,7 @@ static SAMPLE: LazyLock<Sample> = LazyLock::new(|| {
     .unwrap();
     let settings = RetrievalSettings {
         fusion: FusionMethod::Weighted {
-            lexical_weight: 0.7,
+            lexical_weight: 0.6,
         },
         n_candidates: 200,
         time_zone: jiff::tz::TimeZone::UTC,
