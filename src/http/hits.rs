@@ -17,8 +17,7 @@ pub(super) struct SearchReply {
     generation: u64,
     /// Time in the server, waiting for a turn included.
     took_ms: f64,
-    /// Why the answer is worse than it could be: `vector_unavailable`, `vector_timeout`,
-    /// `vectors_incomplete`.
+    /// Why the answer is worse than it could be: `vector_unavailable`, `vector_timeout`.
     degraded: Vec<&'static str>,
     /// How the query was read.
     query: WireReading,
