@@ -50,7 +50,7 @@ pub use extract::ExtractBuilder;
 pub use limits::Limits;
 pub use table::Table;
 
-use crate::document::{ByteSpan, Document, Metadata};
+use crate::document::{ByteSpan, Document};
 
 /// A file's text as its loader found it, with the structure that the format shows.
 ///
@@ -150,6 +150,3 @@ pub struct CorpusFile {
     /// Size in bytes.
     pub n_bytes: u64,
 }
-
-/// Metadata with the fields that were not stated left out; a later layer wins over an earlier one.
-pub type MetadataLayer = Metadata;
