@@ -155,7 +155,7 @@ fn questions_in_everyday_words_find_their_document() {
             )),
         }
     }
-    // Measured when the test was written: see the change log. The margin is two questions.
+    // Bounds against a fall, with room for a change of weights; not targets.
     let n = questions.len();
     assert!(
         n_in_three + 8 >= n,

@@ -1,7 +1,7 @@
 //! `zhiku index`: bring the index up to date once.
 
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -33,11 +33,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut workplace = Workplace::open(&config)?;
     let summary = workplace.bring_up_to_date(arguments.full, &console)?;
     let began = Instant::now();
-    console.stage("构建向量图", 0);
-    let progress = |_, _| {};
-    workplace
-        .index
-        .build_graph(&progress, &AtomicBool::new(false))?;
+    let n_shown = AtomicUsize::new(0);
+    workplace.index.build_graph(
+        &|n_done, n_nodes| {
+            let before = n_shown.swap(n_done, Ordering::Relaxed);
+            if before == 0 {
+                console.stage("构建向量图", n_nodes as u64);
+            }
+            console.advance(n_done.saturating_sub(before) as u64);
+        },
+        &AtomicBool::new(false),
+    )?;
     let graph_ms = began.elapsed().as_millis() as u64;
     console.finish();
     if arguments.json {

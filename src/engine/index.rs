@@ -92,12 +92,15 @@ impl PassageIndex {
         let search = folder.join("search");
         create_folder(&search)?;
         let lock = IndexLock::acquire(folder)?;
-        let opened = Writer::open(&search, &ingredients, VectorStore::open).or_else(|error| {
+        let mut opened = Writer::open(&search, &ingredients, VectorStore::open).or_else(|error| {
             tracing::warn!(%error, folder = %search.display(), "the search folder cannot be used and is built anew");
             std::fs::remove_dir_all(&search).map_err(|source| io_error(&search, source))?;
             create_folder(&search)?;
             Writer::open(&search, &ingredients, VectorStore::open)
         })?;
+        if ingredients.embedder.is_some() {
+            opened.cache = Some(EmbeddingCache::open(&search.join("embeddings.sqlite"))?);
+        }
         Self::new(search, ingredients, opened, Some(lock))
     }
 
@@ -251,14 +254,11 @@ impl Writer {
             )?),
             _ => None,
         };
-        let cache = match &ingredients.embedder {
-            Some(_) => Some(EmbeddingCache::open(&search.join("embeddings.sqlite"))?),
-            None => None,
-        };
         Ok(Self {
             words,
             vectors,
-            cache,
+            // A reader makes no vectors, and must not touch the cache beside a writer.
+            cache: None,
             manifest,
         })
     }
