@@ -137,13 +137,9 @@ pub(super) fn ingredients(config: &Config) -> anyhow::Result<Ingredients> {
 }
 
 fn analyser(corpus: &Path) -> Analyser {
-    let folder = corpus.join(LEXICON_FOLDER);
-    if !folder.is_dir() {
-        return Analyser::built_in();
-    }
-    let (lexicon, problems) = Lexicon::load(&folder);
+    let (lexicon, problems) = Lexicon::load(&corpus.join(LEXICON_FOLDER));
     for problem in problems {
         tracing::warn!("{problem}");
     }
-    Analyser::with_lexicon(&lexicon)
+    Analyser::with_lexicon(&lexicon.over(Lexicon::everyday()))
 }

@@ -50,7 +50,31 @@ impl fmt::Display for LexiconProblem {
     }
 }
 
+/// What people say and how rules put it, for any city.
+const EVERYDAY: &str = include_str!("everyday.txt");
+
 impl Lexicon {
+    /// What people say everywhere and how rules put it: 房本 → 不动产权证, 跑外卖 → 网约配送员.
+    pub fn everyday() -> Lexicon {
+        let mut lexicon = Lexicon::default();
+        let mut problems = Vec::new();
+        lexicon.read_lines("everyday.txt", EVERYDAY, Self::read_synonyms, &mut problems);
+        debug_assert_eq!(problems, []);
+        lexicon
+    }
+
+    /// This lexicon with what `general` has besides. What this one says of a word stands: its
+    /// synonyms and its frequency are not mixed with those of `general`.
+    pub fn over(mut self, general: Lexicon) -> Lexicon {
+        for (word, frequency) in general.words {
+            self.words.entry(word).or_insert(frequency);
+        }
+        for (word, synonyms) in general.synonyms {
+            self.synonyms.entry(word).or_insert(synonyms);
+        }
+        self
+    }
+
     /// Reads the files in `folder`. Missing ones count as empty; what could not be read is in the
     /// list of problems, everything else in the lexicon.
     ///
@@ -280,5 +304,35 @@ mod tests {
         assert_eq!(hash("甲乙\n丙丁", ""), hash("# 注\n丙丁\n甲乙", ""));
         assert_ne!(hash("甲乙", ""), hash("甲乙 5", ""));
         assert_ne!(hash("", "甲乙 丙丁"), hash("", "甲乙 => 丙丁"));
+    }
+
+    #[test]
+    fn the_everyday_lexicon_is_right_and_a_site_goes_before_it() {
+        let mut everyday = Lexicon::default();
+        let mut problems = Vec::new();
+        everyday.read_lines(
+            "everyday.txt",
+            EVERYDAY,
+            Lexicon::read_synonyms,
+            &mut problems,
+        );
+        assert_eq!(problems, []);
+        assert_eq!(everyday, Lexicon::everyday());
+        let said = |line: &str| line.split("=>").next().map(str::to_owned);
+        let lines = EVERYDAY.lines().filter(|line| !line.starts_with('#'));
+        let mut once = std::collections::BTreeSet::new();
+        for word in lines
+            .filter_map(said)
+            .flat_map(|words_said| words(&words_said))
+            .flatten()
+        {
+            assert!(once.insert(word.clone()), "{word} stands twice on the left");
+        }
+
+        let site = Lexicon::parse("", "房本 => 云溪房产凭证\n");
+        let both = site.over(Lexicon::everyday());
+        assert_eq!(both.synonyms()["房本"], ["云溪房产凭证"]);
+        assert_eq!(both.synonyms()["炒鱿鱼"], everyday.synonyms()["炒鱿鱼"]);
+        assert!(both.words().any(|(word, _)| word == "不动产权证"));
     }
 }
