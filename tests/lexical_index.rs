@@ -339,7 +339,8 @@ fn history_leaves_no_trace() {
         .collect();
     let mut scores: Vec<f32> = expected.iter().rev().map(|hit| hit.1).collect();
     scores.extend([0.0, 0.0]);
-    assert_eq!(snapshot.scores(&read, &asked).unwrap(), scores);
+    let prepared = snapshot.prepare(&read).unwrap();
+    assert_eq!(prepared.scores(&asked).unwrap(), scores);
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub use index::LexicalIndex;
 pub use query::{LexicalQuery, QueryTerm, TermKind};
 pub use references::DocumentPassages;
 pub use scoring::TermContribution;
+pub use search::PreparedQuery;
 pub use snapshot::{Facets, LexicalSnapshot};
 pub use stored::{StoredDocument, StoredPassage};
 

@@ -18,9 +18,9 @@ const MAX_QUERY_CHARS: usize = 4_000;
 const NEIGHBOURS_WEIGHT: f32 = 0.4;
 
 /// Weight of a word of one character.
-const SINGLE_WEIGHT: f32 = 0.3;
+const SINGLE_WEIGHT: f32 = 0.7;
 
-/// Weight of a synonym, relative to the word that it stands for.
+/// Weight of each word of a synonym, relative to the word that it stands for.
 const SYNONYM_WEIGHT: f32 = 0.4;
 
 /// Saturation of repetition within the query: f·(k+1)/(f+k).
@@ -95,10 +95,8 @@ impl LexicalQuery {
             entry.1 += 1.0;
         }
         for synonym in words.iter().flat_map(|word| analyser.synonyms(&word.text)) {
-            for span in term_spans(analyser, synonym) {
-                counted
-                    .entry(span.of(synonym).to_owned())
-                    .or_insert((TermKind::Synonym, 1.0));
+            for word in analyser.words(synonym) {
+                counted.entry(word.text).or_insert((TermKind::Synonym, 1.0));
             }
         }
         let terms = counted.into_iter().map(|(text, (kind, count))| QueryTerm {

@@ -21,7 +21,7 @@ pub const K1: f32 = 1.5;
 /// How much length counts.
 pub const B: f32 = 0.85;
 /// Power of the idf.
-pub const IDF_POWER: f32 = 1.1;
+pub const IDF_POWER: f32 = 1.3;
 
 /// How rare a term is: ln(1 + (N − n + 0.5) / (n + 0.5)) for `n_having` of `n_passages`.
 pub fn idf(n_having: u64, n_passages: u64) -> f32 {

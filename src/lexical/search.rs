@@ -17,7 +17,7 @@ use crate::vector::PassageSet;
 use super::LexicalError;
 use super::columns::{NO_PASSAGE, SegmentColumns};
 use super::query::{LexicalQuery, QueryTerm};
-use super::scoring::{Best, TermContribution, idf, term_score, term_weight};
+use super::scoring::{Best, K1, TermContribution, idf, term_score, term_weight};
 use super::snapshot::Inner;
 
 /// A query is reduced to this many terms, those of the highest weight. Letters of 2,000 characters
@@ -32,6 +32,14 @@ thread_local! {
     static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
+/// A query's terms, looked up in one snapshot: search and scores without looking them up again.
+pub struct PreparedQuery<'a> {
+    inner: &'a Inner,
+    indexes: Indexes,
+    /// Those that the index has, heaviest first, at most [`MAX_TERMS`].
+    terms: Vec<PreparedTerm<'a>>,
+}
+
 /// A term of the query with what the index knows of it.
 struct PreparedTerm<'q> {
     term: &'q QueryTerm,
@@ -42,74 +50,103 @@ struct PreparedTerm<'q> {
     infos: Vec<Option<TermInfo>>,
 }
 
-/// See [`super::LexicalSnapshot::search`].
-pub fn best(
-    inner: &Inner,
-    query: &LexicalQuery,
-    limit: usize,
-    allowed: Option<&PassageSet>,
-) -> Result<Vec<(PassageNo, f32)>, LexicalError> {
-    let indexes = inverted_indexes(inner)?;
-    let terms = prepare(inner, &indexes, query)?;
-    let mut best = Best::new(limit);
-    SCORES.with_borrow_mut(|scores| {
-        for (segment_ord, segment) in inner.searcher.segment_readers().iter().enumerate() {
-            let columns = &inner.columns[segment_ord];
-            scores.clear();
-            scores.resize(segment.max_doc() as usize, 0.0);
-            for term in &terms {
-                if let Some(info) = &term.infos[segment_ord] {
-                    let postings = postings(&indexes[segment_ord], info)?;
-                    accumulate(
-                        scores,
-                        postings,
-                        term.weight,
-                        &columns.length_id,
-                        &inner.length_norms,
-                    );
-                }
-            }
-            pick(&mut best, scores, segment, columns, allowed);
-        }
-        Ok(best.into_sorted())
-    })
-}
-
-/// See [`super::LexicalSnapshot::scores`].
-pub fn scores_of(
-    inner: &Inner,
-    query: &LexicalQuery,
-    addresses: &[Option<DocAddress>],
-) -> Result<Vec<f32>, LexicalError> {
-    let indexes = inverted_indexes(inner)?;
-    let terms = prepare(inner, &indexes, query)?;
-    let mut wanted: Vec<(DocAddress, usize)> = (0..)
-        .zip(addresses)
-        .filter_map(|(place, address)| Some(((*address)?, place)))
-        .collect();
-    // Postings can only be read forwards.
-    wanted.sort_unstable();
-    let mut scores = vec![0.0; addresses.len()];
-    for in_segment in wanted.chunk_by(|a, b| a.0.segment_ord == b.0.segment_ord) {
-        let segment_ord = in_segment[0].0.segment_ord as usize;
-        let length_id = &inner.columns[segment_ord].length_id;
-        for term in &terms {
-            let Some(info) = &term.infos[segment_ord] else {
-                continue;
-            };
-            let mut postings = postings(&indexes[segment_ord], info)?;
-            for &(address, place) in in_segment {
-                let doc = address.doc_id;
-                let within_block = postings.seek(doc);
-                if postings.docs().get(within_block) == Some(&doc) {
-                    let length_norm = inner.length_norms[length_id[doc as usize] as usize];
-                    scores[place] +=
-                        term_score(term.weight, postings.freq(within_block), length_norm);
-                }
-            }
-        }
+impl<'a> PreparedQuery<'a> {
+    /// Looks the terms up.
+    pub(super) fn new(inner: &'a Inner, query: &'a LexicalQuery) -> Result<Self, LexicalError> {
+        let indexes = inverted_indexes(inner)?;
+        let terms = look_up(inner, &indexes, query)?;
+        Ok(Self {
+            inner,
+            indexes,
+            terms,
+        })
     }
-    Ok(scores)
+
+    /// The `limit` best passages with their scores, best first, ties by ascending number.
+    ///
+    /// Only what `allowed` holds is a candidate; `None` allows everything. A passage without any of
+    /// the query's terms is never found.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`] if the index files cannot be read.
+    pub fn best(
+        &self,
+        limit: usize,
+        allowed: Option<&PassageSet>,
+    ) -> Result<Vec<(PassageNo, f32)>, LexicalError> {
+        let mut best = Best::new(limit);
+        SCORES.with_borrow_mut(|scores| {
+            let segments = self.inner.searcher.segment_readers().iter();
+            for (segment_ord, segment) in segments.enumerate() {
+                let columns = &self.inner.columns[segment_ord];
+                scores.clear();
+                scores.resize(segment.max_doc() as usize, 0.0);
+                for term in &self.terms {
+                    if let Some(info) = &term.infos[segment_ord] {
+                        let postings = postings(&self.indexes[segment_ord], info)?;
+                        accumulate(
+                            scores,
+                            postings,
+                            term.weight,
+                            &columns.length_id,
+                            &self.inner.length_norms,
+                        );
+                    }
+                }
+                pick(&mut best, scores, segment, columns, allowed);
+            }
+            Ok(best.into_sorted())
+        })
+    }
+
+    /// The score of each of `passages`, in their order, bit for bit as [`PreparedQuery::best`] gives
+    /// it; 0 for a passage without any of the query's terms, or one that is not there.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`] if the index files cannot be read.
+    pub fn scores(&self, passages: &[PassageNo]) -> Result<Vec<f32>, LexicalError> {
+        let mut wanted: Vec<(DocAddress, usize)> = (0..)
+            .zip(passages)
+            .filter_map(|(place, &no)| Some((self.inner.address(no)?, place)))
+            .collect();
+        // Postings can only be read forwards.
+        wanted.sort_unstable();
+        let mut scores = vec![0.0; passages.len()];
+        for in_segment in wanted.chunk_by(|a, b| a.0.segment_ord == b.0.segment_ord) {
+            let segment_ord = in_segment[0].0.segment_ord as usize;
+            let length_id = &self.inner.columns[segment_ord].length_id;
+            for term in &self.terms {
+                let Some(info) = &term.infos[segment_ord] else {
+                    continue;
+                };
+                let mut postings = postings(&self.indexes[segment_ord], info)?;
+                for &(address, place) in in_segment {
+                    let doc = address.doc_id;
+                    let within_block = postings.seek(doc);
+                    if postings.docs().get(within_block) == Some(&doc) {
+                        let length_norm = self.inner.length_norms[length_id[doc as usize] as usize];
+                        scores[place] +=
+                            term_score(term.weight, postings.freq(within_block), length_norm);
+                    }
+                }
+            }
+        }
+        Ok(scores)
+    }
+
+    /// What a passage of mean length scores that has each of the query's terms once; of the terms
+    /// that no passage has, none counts. 0 for a query without a term that the index has.
+    ///
+    /// The best score divided by it tells how much of the question any passage takes up: 0.2 for a
+    /// long story, around 1 for a question put in the words of a text. Terms that come several
+    /// times make it exceed 1.
+    pub fn full_score(&self) -> f32 {
+        let mean_length_norm = K1;
+        self.terms
+            .iter()
+            .map(|term| term_score(term.weight, 1, mean_length_norm))
+            .sum()
+    }
 }
 
 /// See [`super::LexicalSnapshot::explain`].
@@ -123,7 +160,7 @@ pub fn explain(
     let length_id = inner.columns[segment_ord].length_id[address.doc_id as usize];
     let length_norm = inner.length_norms[length_id as usize];
     let mut contributions = Vec::new();
-    for prepared in prepare(inner, &indexes, query)? {
+    for prepared in look_up(inner, &indexes, query)? {
         let Some(info) = &prepared.infos[segment_ord] else {
             continue;
         };
@@ -162,7 +199,7 @@ fn inverted_indexes(inner: &Inner) -> Result<Indexes, LexicalError> {
 }
 
 /// The query's terms that the index has, heaviest first, at most [`MAX_TERMS`].
-fn prepare<'q>(
+fn look_up<'q>(
     inner: &Inner,
     indexes: &Indexes,
     query: &'q LexicalQuery,

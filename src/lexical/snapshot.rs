@@ -20,7 +20,7 @@ use super::query::LexicalQuery;
 use super::references::{DocumentPassages, article_key};
 use super::schema::{Fields, column};
 use super::scoring::{TermContribution, length_norms};
-use super::search;
+use super::search::{self, PreparedQuery};
 use super::stored::{StoredDocument, StoredPassage, decode_document, decode_passage};
 
 /// How many filter results a snapshot remembers.
@@ -49,6 +49,13 @@ pub(super) struct Inner {
     filtered: Mutex<Vec<(Condition, Option<Arc<PassageSet>>)>>,
     /// Ids and records of all documents, by id; made when first asked for.
     documents: OnceLock<Vec<(String, DocAddress)>>,
+}
+
+impl Inner {
+    /// Where a passage stands; `None` if it is not there.
+    pub(super) fn address(&self, no: PassageNo) -> Option<DocAddress> {
+        self.addresses.get(no as usize).copied().flatten()
+    }
 }
 
 impl LexicalSnapshot {
@@ -102,34 +109,28 @@ impl LexicalSnapshot {
         })
     }
 
-    /// The `limit` best passages with their scores, best first, ties by ascending number.
-    ///
-    /// Only what `allowed` holds is a candidate; `None` allows everything. A passage without any of
-    /// the query's terms is never found.
+    /// Looks a query's terms up, to search and to score with them.
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
+    pub fn prepare<'a>(
+        &'a self,
+        query: &'a LexicalQuery,
+    ) -> Result<PreparedQuery<'a>, LexicalError> {
+        PreparedQuery::new(&self.inner, query)
+    }
+
+    /// [`PreparedQuery::best`] of a query that is put once.
+    ///
+    /// # Errors
+    /// The same.
     pub fn search(
         &self,
         query: &LexicalQuery,
         limit: usize,
         allowed: Option<&PassageSet>,
     ) -> Result<Vec<(PassageNo, f32)>, LexicalError> {
-        search::best(&self.inner, query, limit, allowed)
-    }
-
-    /// The score of each of `passages`, in their order, bit for bit as [`LexicalSnapshot::search`]
-    /// gives it; 0 for a passage without any of the query's terms, or one that is not there.
-    ///
-    /// # Errors
-    /// [`LexicalError::Tantivy`] if the index files cannot be read.
-    pub fn scores(
-        &self,
-        query: &LexicalQuery,
-        passages: &[PassageNo],
-    ) -> Result<Vec<f32>, LexicalError> {
-        let addresses: Vec<_> = passages.iter().map(|no| self.address(*no)).collect();
-        search::scores_of(&self.inner, query, &addresses)
+        self.prepare(query)?.best(limit, allowed)
     }
 
     /// What each of the query's terms adds to a passage's score, highest first; their scores add up
@@ -142,7 +143,7 @@ impl LexicalSnapshot {
         query: &LexicalQuery,
         passage: PassageNo,
     ) -> Result<Vec<TermContribution>, LexicalError> {
-        match self.address(passage) {
+        match self.inner.address(passage) {
             Some(address) => search::explain(&self.inner, query, address),
             None => Ok(Vec::new()),
         }
@@ -215,7 +216,7 @@ impl LexicalSnapshot {
     /// # Errors
     /// [`LexicalError::Record`] or [`LexicalError::Tantivy`] if it cannot be read.
     pub fn passage(&self, no: PassageNo) -> Result<Option<StoredPassage>, LexicalError> {
-        let Some(address) = self.address(no) else {
+        let Some(address) = self.inner.address(no) else {
             return Ok(None);
         };
         Ok(Some(decode_passage(no, &self.record(address)?)?))
@@ -224,7 +225,7 @@ impl LexicalSnapshot {
     /// The number of the first passage of the document that a passage belongs to: the same for all
     /// its passages, and cheap to ask.
     pub fn first_passage_no(&self, no: PassageNo) -> Option<PassageNo> {
-        let address = self.address(no)?;
+        let address = self.inner.address(no)?;
         Some(
             self.inner.columns[address.segment_ord as usize].first_passage_no
                 [address.doc_id as usize],
@@ -364,10 +365,6 @@ impl LexicalSnapshot {
             .zip(self.inner.columns.iter().map(Arc::as_ref))
     }
 
-    fn address(&self, no: PassageNo) -> Option<DocAddress> {
-        self.inner.addresses.get(no as usize).copied().flatten()
-    }
-
     fn passage_no(&self, address: DocAddress) -> PassageNo {
         self.inner.columns[address.segment_ord as usize].passage_no[address.doc_id as usize]
     }
@@ -458,7 +455,7 @@ impl LexicalSnapshot {
             .segments()
             .map(|(segment, _)| segment.fast_fields().str(column))
             .collect::<Result<Vec<_>, _>>()?;
-        for address in passages.iter().filter_map(|no| self.address(*no)) {
+        for address in passages.iter().filter_map(|no| self.inner.address(*no)) {
             let Some(column) = &columns[address.segment_ord as usize] else {
                 continue;
             };

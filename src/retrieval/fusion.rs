@@ -40,6 +40,16 @@ pub enum FusionError {
     Weight(f32),
 }
 
+/// What tells how far a query can be answered by its words.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueryShape {
+    /// Distinct terms.
+    pub n_terms: usize,
+    /// Best lexical score, as a share of what a passage with every term of the query would score
+    /// ([`PreparedQuery::full_score`](crate::lexical::PreparedQuery::full_score)); may exceed 1.
+    pub coverage: f32,
+}
+
 /// Terms from which on a query says so much by its words that its vector, a mean over them all,
 /// counts less.
 ///
@@ -47,23 +57,42 @@ pub enum FusionError {
 /// than they add there; questions of a sentence or two stay below it.
 const LONG_QUERY_TERMS: f32 = 40.0;
 
+/// Coverage at which the words have exactly their configured share.
+const USUAL_COVERAGE: f32 = 0.57;
+
+/// What one of coverage adds to the share of the words. A text that takes up a whole question puts
+/// it in the same words: names, years and figures decide. Where no text has more than a few of the
+/// words, the right one says it in others.
+///
+/// Chosen with [`USUAL_COVERAGE`] and [`SHARES`] on five packs at once. Other things equal, nDCG@10
+/// went from .497 to .515 on questions for facts (admissions) and from .404 to .410 on stories
+/// (legal advice), and stayed within .002 on titles of letters and on statutes.
+const COVERAGE_COUNTS: f32 = 0.7;
+
+/// The share of the words stays within these, unless it was configured outside of them.
+const SHARES: (f32, f32) = (0.3, 0.95);
+
 impl FusionMethod {
     /// Whether scores are compared, not ranks: each list should then hold the other's candidates.
     pub fn compares_scores(self) -> bool {
         matches!(self, Self::Weighted { .. })
     }
 
-    /// The method for a query of `n_terms` distinct terms: the share of the vectors falls as
-    /// `min(1, 40 / n_terms)`.
-    pub fn for_query_of(self, n_terms: usize) -> Self {
+    /// The method for a query of this shape: the share of the words rises with the coverage,
+    /// w + 0.7·(coverage − 0.57), and that of the vectors falls as `min(1, 40 / n_terms)`.
+    ///
+    /// A share configured as 0 or 1 stays: one side was switched off.
+    pub fn for_query_of(self, shape: QueryShape) -> Self {
         match self {
-            Self::Weighted { lexical_weight } => {
-                let kept = (LONG_QUERY_TERMS / n_terms.max(1) as f32).min(1.0);
+            Self::Weighted { lexical_weight } if lexical_weight > 0.0 && lexical_weight < 1.0 => {
+                let moved = lexical_weight + COVERAGE_COUNTS * (shape.coverage - USUAL_COVERAGE);
+                let share = moved.clamp(SHARES.0.min(lexical_weight), SHARES.1.max(lexical_weight));
+                let kept = (LONG_QUERY_TERMS / shape.n_terms.max(1) as f32).min(1.0);
                 Self::Weighted {
-                    lexical_weight: 1.0 - (1.0 - lexical_weight) * kept,
+                    lexical_weight: 1.0 - (1.0 - share) * kept,
                 }
             }
-            Self::ReciprocalRank => self,
+            Self::Weighted { .. } | Self::ReciprocalRank => self,
         }
     }
 
@@ -261,6 +290,27 @@ mod tests {
             fused,
             [hit(1, 0.0, 0.0), hit(2, 0.0, 0.0), hit(3, 0.0, 0.0)]
         );
+    }
+
+    #[test]
+    fn words_count_more_where_a_text_takes_up_the_question() {
+        let share = |lexical_weight, n_terms, coverage| {
+            let method = FusionMethod::Weighted { lexical_weight };
+            match method.for_query_of(QueryShape { n_terms, coverage }) {
+                FusionMethod::Weighted { lexical_weight } => lexical_weight,
+                FusionMethod::ReciprocalRank => panic!("another method"),
+            }
+        };
+        assert_eq!(share(0.6, 10, USUAL_COVERAGE), 0.6);
+        assert!((share(0.6, 10, 0.77) - 0.74).abs() < 1e-6);
+        assert_eq!(share(0.6, 10, 9.0), SHARES.1);
+        assert_eq!(share(0.6, 10, 0.0), SHARES.0);
+        // The vectors' 0.7 of a query of 80 terms is halved.
+        assert!((share(0.6, 80, 0.0) - 0.65).abs() < 1e-6);
+        for switched_off in [0.0, 1.0] {
+            assert_eq!(share(switched_off, 80, 0.9), switched_off);
+        }
+        assert!((share(0.1, 10, 0.0) - 0.1).abs() < 1e-6);
     }
 
     fn list() -> impl Strategy<Value = Vec<(PassageNo, f32)>> {

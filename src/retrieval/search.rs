@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::candidates::rank;
 use super::conditions::{conditions, facets};
-use super::fusion::{Fused, FusionError, FusionMethod};
+use super::fusion::{Fused, FusionError, FusionMethod, QueryShape};
 use super::hits::collect;
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::document::PassageNo;
 use crate::engine::{PassageIndex, Snapshot};
-use crate::lexical::{Admission, LexicalError};
+use crate::lexical::{Admission, LexicalError, PreparedQuery};
 use crate::vector::{PassageSet, VectorError};
 
 /// Most passages that a query may name by document number, title or article.
@@ -119,7 +119,7 @@ impl Retriever {
         filter: Option<&PassageSet>,
     ) -> Result<(Vec<Fused>, Vec<Degraded>), SearchError> {
         let n = self.settings.n_candidates.max(2 * request.limit);
-        let by_words = || snapshot.words.search(&reading.lexical, n, filter);
+        let words = snapshot.words.prepare(&reading.lexical)?;
         let mut degraded = Vec::new();
         let pending = match request.mode {
             Mode::Lexical => None,
@@ -127,7 +127,11 @@ impl Retriever {
         };
         let mut lexical = match request.mode {
             Mode::Vector => Vec::new(),
-            Mode::Hybrid | Mode::Lexical => by_words()?,
+            Mode::Hybrid | Mode::Lexical => words.best(n, filter)?,
+        };
+        let shape = QueryShape {
+            n_terms: reading.lexical.terms().len(),
+            coverage: coverage(&words, &lexical),
         };
         let mut vector = Vec::new();
         match pending.map(|pending| pending.wait(request.deadline)) {
@@ -135,20 +139,17 @@ impl Retriever {
             Some(Ok(query)) => {
                 vector = nearest(snapshot, &query, n, filter)?;
                 if request.mode == Mode::Hybrid && self.settings.fusion.compares_scores() {
-                    complete(snapshot, reading, &query, &mut lexical, &mut vector)?;
+                    complete(snapshot, &words, &query, &mut lexical, &mut vector)?;
                 }
             }
             Some(Err(reason)) => {
                 degraded.push(degradation(&reason));
                 if request.mode == Mode::Vector {
-                    lexical = by_words()?;
+                    lexical = words.best(n, filter)?;
                 }
             }
         }
-        let method = self
-            .settings
-            .fusion
-            .for_query_of(reading.lexical.terms().len());
+        let method = self.settings.fusion.for_query_of(shape);
         Ok((method.fuse(&lexical, &vector, 2 * n)?, degraded))
     }
 
@@ -195,11 +196,20 @@ fn nearest(
     }
 }
 
+/// How much of the query the best passage takes up, see [`QueryShape::coverage`].
+fn coverage(words: &PreparedQuery<'_>, lexical: &[(PassageNo, f32)]) -> f32 {
+    let full = words.full_score();
+    match lexical.first() {
+        Some(&(_, best)) if full > 0.0 => best / full,
+        _ => 0.0,
+    }
+}
+
 /// Gives every candidate of one list its score in the other, so that a passage is not held for
 /// unlike the query because it was just outside a list.
 fn complete(
     snapshot: &Snapshot,
-    reading: &Reading,
+    words: &PreparedQuery<'_>,
     query: &[f32],
     lexical: &mut Vec<(PassageNo, f32)>,
     vector: &mut Vec<(PassageNo, f32)>,
@@ -210,7 +220,7 @@ fn complete(
     let only_by_words = missing_from(vector, lexical);
     let only_by_vector = missing_from(lexical, vector);
     let cosines = vectors.scores(query, &only_by_words)?;
-    let scores = snapshot.words.scores(&reading.lexical, &only_by_vector)?;
+    let scores = words.scores(&only_by_vector)?;
     vector.extend(only_by_words.into_iter().zip(cosines));
     lexical.extend(only_by_vector.into_iter().zip(scores));
     Ok(())
