@@ -90,6 +90,8 @@ struct WireContributions {
     vector: f32,
     /// Added because the query names the document number or article.
     reference: f32,
+    /// Added because further passages of the document answer as well; 0 with `group: "none"`.
+    document: f32,
 }
 
 /// Where a hit stands in its original. Offsets count characters of the document's extracted text.
@@ -223,11 +225,13 @@ impl From<Contributions> for WireContributions {
             lexical,
             vector,
             reference,
+            document,
         } = shares;
         Self {
             lexical,
             vector,
             reference,
+            document,
         }
     }
 }

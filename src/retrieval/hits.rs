@@ -1,11 +1,9 @@
 //! Candidates → hits: one per document and per text, with what a reader needs to trust them.
 
-use std::collections::BTreeSet;
-
 use jiff::civil::Date;
 
-use super::candidates::Candidate;
-use super::grouping::{Source, group};
+use super::candidates::{Candidate, best_of_documents};
+use super::grouping::{Grouped, Source, group};
 use super::highlight::{MarkedPassage, QueryTerms};
 use super::reading::Reading;
 use super::{AlsoIn, Citation, Group, Hit, SearchError, SearchRequest};
@@ -21,7 +19,7 @@ const MAX_HIGHLIGHTS: usize = 50;
 /// and do not leave the page short.
 const SPARE_CANDIDATES: usize = 20;
 
-/// The best `request.limit` hits, best first.
+/// The best `request.limit` hits, best first; by [`Group::Document`] one of each document.
 ///
 /// Only as many candidates are read as it takes to fill the page.
 pub fn collect(
@@ -31,7 +29,16 @@ pub fn collect(
     day: Date,
     candidates: &[Candidate],
 ) -> Result<Vec<Hit>, SearchError> {
-    let loaded = load(snapshot, request, candidates)?;
+    let words = &snapshot.words;
+    let document_of = |passage| words.first_passage_no(passage).unwrap_or(passage);
+    let mut loaded = match request.group {
+        Group::Document => load(
+            snapshot,
+            request,
+            &best_of_documents(candidates, document_of),
+        )?,
+        Group::None => load(snapshot, request, candidates)?,
+    };
     let sources: Vec<Source<'_>> = loaded
         .iter()
         .map(|loaded| Source {
@@ -40,6 +47,19 @@ pub fn collect(
         })
         .collect();
     let mut groups = group(&sources, request.group);
+    // What supports one source of a text supports the text: it stays with the source that was best
+    // by itself.
+    for group in &groups {
+        let sources = std::iter::once(&group.shown).chain(&group.also_in);
+        let support = sources
+            .map(|&at| loaded[at].candidate.contributions.document)
+            .fold(0.0, f32::max);
+        loaded[group.shown].candidate.contributions.document = support;
+    }
+    groups.sort_by(|a, b| {
+        let score = |group: &Grouped| loaded[group.shown].candidate.score();
+        score(b).total_cmp(&score(a))
+    });
     groups.truncate(request.limit);
     let also_in: Vec<Vec<AlsoIn>> = groups
         .iter()
@@ -78,22 +98,16 @@ struct Loaded {
     normalised: Normalised,
 }
 
-/// Reads candidates, best first; by [`Group::Document`] the best of each document alone.
+/// Reads candidates, best first.
 fn load(
     snapshot: &Snapshot,
     request: &SearchRequest,
     candidates: &[Candidate],
 ) -> Result<Vec<Loaded>, SearchError> {
-    let mut documents = BTreeSet::new();
     let mut loaded = Vec::new();
     for candidate in candidates {
         if loaded.len() == request.limit + SPARE_CANDIDATES {
             break;
-        }
-        // The first passage's number names the document, and is cheap to ask for.
-        let document = snapshot.words.first_passage_no(candidate.passage);
-        if request.group == Group::Document && !documents.insert(document) {
-            continue;
         }
         if let Some(stored) = snapshot.words.passage(candidate.passage)? {
             let normalised = normalise(&stored.text);
@@ -177,11 +191,12 @@ fn explain(
 ) -> Result<String, SearchError> {
     let parts = candidate.contributions;
     let mut text = format!(
-        "{:.4} = 词 {:.4} + 义 {:.4} + 引用 {:.4}\n",
+        "{:.4} = 词 {:.4} + 义 {:.4} + 引用 {:.4} + 同文档 {:.4}\n",
         candidate.score(),
         parts.lexical,
         parts.vector,
-        parts.reference
+        parts.reference,
+        parts.document
     );
     for term in snapshot
         .words

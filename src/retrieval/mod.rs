@@ -178,6 +178,9 @@ pub struct Contributions {
     pub vector: f32,
     /// Added because the query names the document number or article.
     pub reference: f32,
+    /// Added because further passages of the document answer as well; only when hits are grouped
+    /// by document.
+    pub document: f32,
 }
 
 /// Where a hit stands in its original.

@@ -39,6 +39,7 @@ fn full_response() -> SearchResponse {
             lexical: 0.4,
             vector: 0.43,
             reference: 0.0,
+            document: 0.0,
         },
         validity: Validity::InForce,
         effective_from: Some(jiff::civil::date(2025, 1, 1)),
