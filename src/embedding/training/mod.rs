@@ -62,14 +62,14 @@ impl Default for Options {
                 longest_part: 1,
                 repetition: 0.5,
             },
-            epochs: 3,
+            epochs: 5,
             seed: 12345,
             batch: 1024,
             rate: 1.0,
             scale: 20.0,
             words_per_cloze: 150,
             titles: 0.3,
-            dropout: 0.1,
+            dropout: 0.3,
             rarity: 1e-3,
         }
     }
