@@ -3,6 +3,7 @@
 //! Logs go to standard error, metrics are rendered on request and never sent anywhere. Neither
 //! holds the text of a query or an utterance: callers talk about their own lives.
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -35,15 +36,26 @@ pub enum TelemetryError {
 /// [`TelemetryError::Logging`]
 pub fn start_logging(log: &LogConfig) -> Result<(), TelemetryError> {
     let failed = |reason: String| TelemetryError::Logging(reason);
-    let filter = EnvFilter::try_new(&log.level).map_err(|err| failed(err.to_string()))?;
+    let filter =
+        EnvFilter::try_new(directives(&log.level)).map_err(|err| failed(err.to_string()))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Text => lines.with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
     started.map_err(|err| failed(err.to_string()))
+}
+
+/// The level as configured, without the progress reports of the library that builds graphs; a
+/// directive for `hnsw_rs` of one's own counts.
+fn directives(level: &str) -> String {
+    match level.contains("hnsw_rs") {
+        true => level.to_owned(),
+        false => format!("{level},hnsw_rs=warn"),
+    }
 }
 
 /// The metrics of this process. Cheap to clone; every clone shows the same figures.
