@@ -116,7 +116,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         ),
         order: compile(r"(?P<code>\p{Han}{1,20}令) ?第?(?P<number>\d{1,4})号".to_owned()),
         quoted_article: compile(format!(
-            "《(?P<law>[^《》]{{2,60}})》{EDITION}[的中之里]? ?第?{ARTICLE}"
+            "《(?P<law>[^《》]{{2,100}})》{EDITION}[的中之里]? ?第?{ARTICLE}"
         )),
         named_article: compile(format!(
             r"(?P<law>\p{{Han}}{{1,30}}(?:法典|法|条例|规定|办法|细则|解释|规则|通则|准则|章程|决定)){EDITION}[的中里]? ?第?{ARTICLE}"
@@ -135,9 +135,13 @@ pub fn references(normalised: &str) -> Vec<(ByteSpan, Reference)> {
     let kinds: [(&Regex, Read); 6] = [
         (&patterns.doc_no, read_doc_no),
         (&patterns.order, read_order),
-        (&patterns.quoted_article, read_article),
-        (&patterns.named_article, read_article),
-        (&patterns.bare_article, read_article),
+        (&patterns.quoted_article, |found| {
+            read_article(found, Some(&found["law"]))
+        }),
+        (&patterns.named_article, |found| {
+            read_article(found, Some(without_lead_in(&found["law"])?))
+        }),
+        (&patterns.bare_article, |found| read_article(found, None)),
         (&patterns.title, |found| {
             Some(Reference::Title(found["title"].to_owned()))
         }),
@@ -244,17 +248,14 @@ fn read_order(found: &Captures) -> Option<Reference> {
     Some(Reference::DocNo(format!("{code}第{number}号")))
 }
 
-fn read_article(found: &Captures) -> Option<Reference> {
+fn read_article(found: &Captures, law: Option<&str>) -> Option<Reference> {
     let number = |name| {
         found
             .name(name)
             .and_then(|digits| parse_number(digits.as_str()))
     };
     Some(Reference::Article {
-        law: match found.name("law") {
-            Some(law) => Some(canonical_law_name(without_lead_in(law.as_str())?)),
-            None => None,
-        },
+        law: law.map(canonical_law_name),
         article: number("article").filter(|&article| article > 0)?,
         insert: number("insert"),
         paragraph: number("paragraph"),
@@ -354,6 +355,15 @@ mod tests {
             (
                 "云溪市居住证管理办法（2023修订）第8条",
                 article("云溪市居住证管理办法", 8, None, None),
+            ),
+            (
+                "《云溪市人民政府办公室关于印发云溪市临时救助办法的通知》第二条",
+                article(
+                    "云溪市人民政府办公室关于印发云溪市临时救助办法的通知",
+                    2,
+                    None,
+                    None,
+                ),
             ),
             ("第39条是什么", article("", 39, None, None)),
         ] {
