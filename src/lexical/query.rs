@@ -20,8 +20,11 @@ const NEIGHBOURS_WEIGHT: f32 = 0.4;
 /// Weight of a word of one character.
 const SINGLE_WEIGHT: f32 = 0.7;
 
-/// Weight of each word of a synonym, relative to the word that it stands for.
-const SYNONYM_WEIGHT: f32 = 0.4;
+/// Weight of a synonym's terms, relative to what they would weigh in the query itself. Only what people
+/// say stands on the left of the lexicon, so the right side is nearly as good as the question's own
+/// words: of 40 questions on departments' pages the right page stood in the first three for 37, 38, 39
+/// and 40 at 0.4, 0.6, 0.8 and 1.0, while titles of letters went .6647, .6646, .6634, .6615.
+const SYNONYM_WEIGHT: f32 = 0.8;
 
 /// Saturation of repetition within the query: f·(k+1)/(f+k).
 const REPETITION_K: f32 = 5.0;
@@ -95,8 +98,17 @@ impl LexicalQuery {
             entry.1 += 1.0;
         }
         for synonym in words.iter().flat_map(|word| analyser.synonyms(&word.text)) {
-            for word in analyser.words(synonym) {
-                counted.entry(word.text).or_insert((TermKind::Synonym, 1.0));
+            let inside: BTreeSet<ByteSpan> = analyser
+                .words(synonym)
+                .iter()
+                .map(|word| word.span)
+                .collect();
+            for span in term_spans(analyser, synonym) {
+                let term = span.of(synonym);
+                let share = weight_of(kind_of(term, inside.contains(&span)));
+                counted
+                    .entry(term.to_owned())
+                    .or_insert((TermKind::Synonym, share));
             }
         }
         let terms = counted.into_iter().map(|(text, (kind, count))| QueryTerm {
