@@ -149,9 +149,9 @@ named!(
     Audience,
     "audience",
     "public (公众), agent (坐席), internal (内部)",
-    Public = "public" | "公众" | "公开",
+    Public = "public" | "公众" | "公开" | "主动公开",
     Agent = "agent" | "坐席" | "话务员",
-    Internal = "internal" | "内部"
+    Internal = "internal" | "内部" | "内部公开" | "不公开" | "不予公开" | "依申请公开"
 );
 named!(
     Validity,

@@ -10,6 +10,7 @@
 //! 6. A link out of the corpus is listed and not followed; a folder named like a file is a folder.
 //! 7. Tables with absurd spans, markup without end and long or deep JSONL lines stay within bounds.
 //! 8. No damage to a well-formed file makes our own code panic or cut outside the text.
+//! 9. Metadata that cannot be read hide their documents from the public.
 
 mod made_files;
 
@@ -19,7 +20,9 @@ use std::io::Write;
 use made_files::{docx, ofd, ofd_page, pdf, xlsx, zip_of};
 use proptest::prelude::*;
 use zhiku::corpus::load::{LoadContext, load_file};
-use zhiku::corpus::{CorpusFile, Limits, Outcome, walk};
+use zhiku::corpus::walk::walk;
+use zhiku::corpus::{CorpusFile, Limits, Outcome};
+use zhiku::document::Audience;
 
 fn load_within(name: &str, bytes: &[u8], limits: Limits) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
@@ -195,7 +198,7 @@ fn a_file_of_200_megabytes_is_not_read() {
         .unwrap()
         .set_len(200 * 1024 * 1024)
         .unwrap();
-    let found = walk::walk(folder.path()).unwrap();
+    let found = walk(folder.path()).unwrap();
     let outcome = load_file(&found.files[0], &LoadContext::default());
     assert!(
         matches!(&outcome, Outcome::Failed(reason) if reason.contains("过大")),
@@ -308,7 +311,7 @@ fn links_are_listed_and_folders_are_folders() {
     std::os::unix::fs::symlink(root.join("通知.docx/a.md"), root.join("inside.md")).unwrap();
     std::os::unix::fs::symlink(root, root.join("通知.docx/loop")).unwrap();
     std::os::unix::fs::symlink(root.join("nowhere"), root.join("dangling.md")).unwrap();
-    let found = walk::walk(root).unwrap();
+    let found = walk(root).unwrap();
     assert_eq!(
         found
             .files
@@ -392,4 +395,77 @@ proptest! {
             }
         }
     }
+}
+
+/// Metadata that cannot be read may have said that a document is for staff: nobody else gets it
+/// until an editor has mended them.
+#[test]
+fn an_audience_that_cannot_be_read_is_the_narrowest() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |path: &str, bytes: &[u8]| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    put(
+        "值/a.md",
+        "---\naudience: 谁都行\n---\n核查口径。".as_bytes(),
+    );
+    put(
+        "值/不公开.md",
+        "---\naudience: 不公开\n---\n核查口径。".as_bytes(),
+    );
+    put(
+        "语法/a.md",
+        "---\naudience: public\n  region: [\n---\n核查口径。".as_bytes(),
+    );
+    put(
+        "旁/a.jsonl",
+        "{\"_id\":\"1\",\"title\":\"甲\",\"text\":\"核查口径。\"}\n".as_bytes(),
+    );
+    put("旁/a.jsonl.meta.yaml", "audience: [public".as_bytes());
+    put(
+        "表/a.csv",
+        "问题,答案,公开属性\n怎么核查？,核查口径。,仅限窗口\n".as_bytes(),
+    );
+    put("夹/_defaults.yaml", "audience: {".as_bytes());
+    put("夹/a.txt", "核查口径。".as_bytes());
+    // What is only written in another encoding is read.
+    put(
+        "码/_defaults.yaml",
+        &encoding_rs::GB18030
+            .encode("department: 市民政局\naudience: 内部\n")
+            .0,
+    );
+    put("码/a.txt", "核查口径。".as_bytes());
+    put("好/a.txt", "核查口径。".as_bytes());
+
+    let context = LoadContext::of_corpus(folder.path());
+    let mut seen = std::collections::BTreeMap::new();
+    for file in walk(folder.path()).unwrap().files {
+        if let Outcome::Loaded {
+            documents,
+            findings,
+        } = load_file(&file, &context)
+        {
+            let is_error = findings.iter().any(|finding| finding.error);
+            for document in documents {
+                seen.insert(document.path, (document.metadata.audience, is_error));
+            }
+        }
+    }
+    let expected = [
+        ("值/a.md", Audience::Internal, true),
+        ("值/不公开.md", Audience::Internal, false),
+        ("语法/a.md", Audience::Internal, true),
+        ("旁/a.jsonl", Audience::Internal, true),
+        ("表/a.csv", Audience::Internal, true),
+        ("夹/a.txt", Audience::Internal, false),
+        ("码/a.txt", Audience::Internal, false),
+        ("好/a.txt", Audience::Public, false),
+    ];
+    for (path, audience, is_error) in expected {
+        assert_eq!(seen.get(path), Some(&(audience, is_error)), "{path}");
+    }
+    assert_eq!(context.defaults.findings().len(), 1);
 }

@@ -120,7 +120,7 @@ fn index_pack(pack: &Pack, index: &PassageIndex) -> anyhow::Result<()> {
         path: "corpus.jsonl",
         content_hash: "",
         defaults: &defaults,
-        sidecar: None,
+        sidecar: &defaults,
         cut: CutOptions::default(),
     };
     let mut build = index.begin(true, 1)?;

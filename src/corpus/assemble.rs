@@ -25,18 +25,10 @@ pub struct Source<'a> {
     pub content_hash: &'a str,
     /// What the folders above it state.
     pub defaults: &'a Layer,
-    /// Text of the sidecar `NAME.meta.yaml`, if there is one.
-    pub sidecar: Option<&'a str>,
+    /// What the sidecar `NAME.meta.yaml` states; empty without one.
+    pub sidecar: &'a Layer,
     /// How long passages get.
     pub cut: CutOptions,
-}
-
-impl Source<'_> {
-    /// The layer of the sidecar; empty without one.
-    pub(crate) fn sidecar_layer(&self, findings: &mut Vec<Finding>) -> Layer {
-        let read = |yaml| Layer::from_yaml(yaml, &format!("{}.meta.yaml", self.path), findings);
-        self.sidecar.map(read).unwrap_or_default()
-    }
 }
 
 /// The document that a file of running text is.
@@ -53,7 +45,7 @@ pub fn from_extract(source: &Source<'_>, extract: Extract) -> (Document, Vec<Fin
             &mut findings,
         ));
     }
-    layer.overlay(source.sidecar_layer(&mut findings));
+    layer.overlay(source.sidecar.clone());
     let (id, title, metadata) = layer.into_parts(source.path);
     let mut passages = cut(&extract, &title, &source.cut);
     add_wordings(&mut passages, &metadata.similar_questions);
@@ -80,7 +72,7 @@ pub fn from_entry(
 ) -> (Document, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut layer = source.defaults.clone();
-    layer.overlay(source.sidecar_layer(&mut Vec::new()));
+    layer.overlay(source.sidecar.clone());
     let stated_in = format!("{} 第 {} 行", source.path, entry.line);
     let mut stated = Layer::default();
     for (key, value) in &entry.keys {
@@ -166,7 +158,7 @@ mod tests {
     use super::*;
     use crate::document::{Audience, Kind};
 
-    fn source<'a>(defaults: &'a Layer, sidecar: Option<&'a str>) -> Source<'a> {
+    fn source<'a>(defaults: &'a Layer, sidecar: &'a Layer) -> Source<'a> {
         Source {
             path: "民政局/救助.md",
             content_hash: "00",
@@ -190,8 +182,8 @@ mod tests {
             front_matter: Some("issuer: 文首\nregion: 云溪市\nnonsense: 1".into()),
             ..Extract::default()
         };
-        let (document, findings) =
-            from_extract(&source(&defaults, Some("region: 东溪区")), extract);
+        let sidecar = Layer::from_yaml("region: 东溪区", "救助.md.meta.yaml", &mut Vec::new());
+        let (document, findings) = from_extract(&source(&defaults, &sidecar), extract);
         assert_eq!(document.id, "民政局/救助.md");
         assert_eq!(document.title, "云溪市临时救助指南");
         assert_eq!(document.metadata.doc_no.as_deref(), Some("云民〔2024〕1号"));
@@ -227,7 +219,7 @@ mod tests {
         };
         let mut unknown = BTreeSet::new();
         let (document, findings) = from_entry(
-            &source(&Layer::default(), None),
+            &source(&Layer::default(), &Layer::default()),
             entry.clone(),
             &mut unknown,
         );
@@ -236,7 +228,11 @@ mod tests {
         assert_eq!(document.metadata.kind, Some(Kind::Faq));
         assert_eq!(document.passages[0].article, Some(3));
         assert_eq!(findings.len(), 2);
-        let (_, again) = from_entry(&source(&Layer::default(), None), entry, &mut unknown);
+        let (_, again) = from_entry(
+            &source(&Layer::default(), &Layer::default()),
+            entry,
+            &mut unknown,
+        );
         assert_eq!(
             again.iter().map(|f| f.code).collect::<Vec<_>>(),
             ["bad_value"],

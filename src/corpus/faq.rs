@@ -141,7 +141,7 @@ fn read_table(
     findings: &mut Vec<Finding>,
 ) {
     let mut base = source.defaults.clone();
-    base.overlay(source.sidecar_layer(findings));
+    base.overlay(source.sidecar.clone());
     (base.id, base.title) = (None, None);
     let (mut without_question, mut without_answer) = (Vec::new(), Vec::new());
     for (row, cells) in &table.rows {
@@ -301,7 +301,7 @@ mod tests {
             path: "医保局/问答.xlsx",
             content_hash: "00",
             defaults: &defaults,
-            sidecar: None,
+            sidecar: &defaults,
             cut: CutOptions::default(),
         };
         documents(&source, tables)

@@ -8,8 +8,9 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::corpus::Finding;
-use crate::corpus::metadata::Layer;
+use crate::corpus::decode;
 use crate::corpus::metadata::value::MAX_YAML_BYTES;
+use crate::corpus::metadata::{Layer, unread};
 
 /// Name of the file in each folder.
 pub const FILE_NAME: &str = "_defaults.yaml";
@@ -25,7 +26,8 @@ pub struct FolderDefaults {
 impl FolderDefaults {
     /// Reads every `_defaults.yaml` under `corpus`, symbolic links not followed.
     ///
-    /// A file that cannot be read states nothing and becomes a finding.
+    /// A file that cannot be read becomes a finding, and its documents are internal
+    /// ([`Layer::unreadable`]). UTF-8, GB18030 and what else documents may come in.
     pub fn load(corpus: &Path) -> FolderDefaults {
         let mut defaults = FolderDefaults::default();
         let entries = walkdir::WalkDir::new(corpus)
@@ -50,12 +52,8 @@ impl FolderDefaults {
         let layer = match yaml {
             Ok(yaml) => Layer::from_yaml(&yaml, path, &mut findings),
             Err(reason) => {
-                findings.push(Finding {
-                    error: true,
-                    code: "bad_metadata",
-                    message: format!("{path}：{reason}"),
-                });
-                Layer::default()
+                findings.push(unread(path, &reason));
+                Layer::unreadable()
             }
         };
         self.folders.insert(folder.to_owned(), layer);
@@ -89,7 +87,9 @@ fn read_bounded(path: &Path) -> Result<String, String> {
     file.take(MAX_YAML_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| format!("无法读取：{e}"))?;
-    String::from_utf8(bytes).map_err(|_| "不是 UTF-8 编码，请另存为 UTF-8".to_owned())
+    decode::decode(&bytes, None)
+        .map(|decoded| decoded.text)
+        .map_err(|_| "不是文本文件，请另存为 UTF-8".to_owned())
 }
 
 #[cfg(test)]

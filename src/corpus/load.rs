@@ -13,6 +13,7 @@ use std::path::Path;
 use super::assemble::{Source, from_entry, from_extract};
 use super::folder_defaults::FolderDefaults;
 use super::metadata::value::MAX_YAML_BYTES;
+use super::metadata::{Layer, unread};
 use super::passages::CutOptions;
 use super::read::{Content, FileContent, read};
 use super::walk::SIDECAR_SUFFIX;
@@ -65,7 +66,7 @@ fn load(file: &CorpusFile, context: &LoadContext) -> Outcome {
         path: &file.path,
         content_hash: &content_hash,
         defaults: &defaults,
-        sidecar: sidecar.as_deref(),
+        sidecar: &sidecar,
         cut: context.cut,
     };
     let (documents, found) = match content {
@@ -142,14 +143,19 @@ fn from_lines(
     }
 }
 
-/// The text of `NAME.meta.yaml` beside the file; one that cannot be read becomes a finding.
-fn read_sidecar(file: &CorpusFile, findings: &mut Vec<Finding>) -> Option<String> {
+/// What `NAME.meta.yaml` beside the file states. One that cannot be read becomes a finding, and the
+/// file's documents internal ([`Layer::unreadable`]).
+fn read_sidecar(file: &CorpusFile, findings: &mut Vec<Finding>) -> Layer {
     let mut path = file.full_path.clone().into_os_string();
     path.push(SIDECAR_SUFFIX);
     // A link is not followed, here as in the walk.
-    let metadata = fs::symlink_metadata(&path)
+    let Some(metadata) = fs::symlink_metadata(&path)
         .ok()
-        .filter(|metadata| metadata.is_file())?;
+        .filter(|metadata| metadata.is_file())
+    else {
+        return Layer::default();
+    };
+    let name = format!("{}{SIDECAR_SUFFIX}", file.path);
     let text = (metadata.len() <= MAX_YAML_BYTES as u64).then(|| {
         let mut bytes = Vec::new();
         fs::File::open(&path)?
@@ -160,17 +166,14 @@ fn read_sidecar(file: &CorpusFile, findings: &mut Vec<Finding>) -> Option<String
             .map_err(std::io::Error::other)
     });
     match text {
-        Some(Ok(text)) => Some(text),
-        _ => {
-            findings.push(Finding {
-                error: true,
-                code: "bad_metadata",
-                message: format!(
-                    "{}{SIDECAR_SUFFIX} 无法读取，其中的元数据未被采用",
-                    file.path
-                ),
-            });
-            None
+        Some(Ok(yaml)) => Layer::from_yaml(&yaml, &name, findings),
+        Some(Err(_)) => {
+            findings.push(unread(&name, "无法读取"));
+            Layer::unreadable()
+        }
+        None => {
+            findings.push(unread(&name, "文件过大，不像元数据"));
+            Layer::unreadable()
         }
     }
 }

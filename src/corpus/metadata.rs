@@ -32,6 +32,15 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// What stands in for metadata that cannot be read: they may have said that the document is not
+    /// for everybody.
+    pub fn unreadable() -> Layer {
+        Layer {
+            audience: Some(Audience::Internal),
+            ..Layer::default()
+        }
+    }
+
     /// Reads a mapping of keys to values; `source` names where it stands, for messages.
     ///
     /// Unknown keys and values that cannot be understood are left out and reported.
@@ -44,27 +53,23 @@ impl Layer {
                 }
             }
             value if value.is_empty() => {}
-            _ => findings.push(finding(
-                "bad_metadata",
-                format!("{source}：应当写成“键: 值”的形式"),
-            )),
+            _ => {
+                findings.push(unread(source, "应当写成“键: 值”的形式"));
+                layer = Layer::unreadable();
+            }
         }
         layer
     }
 
-    /// Reads YAML as [`Layer::from_value`] does; broken YAML gives an empty layer and a finding.
+    /// Reads YAML as [`Layer::from_value`] does; broken YAML gives [`Layer::unreadable`] and a
+    /// finding.
     pub fn from_yaml(yaml: &str, source: &str, findings: &mut Vec<Finding>) -> Layer {
         match Value::from_yaml(yaml) {
             Ok(value) => Layer::from_value(&value, source, findings),
             Err(reason) => {
-                findings.push(Finding {
-                    error: true,
-                    code: "bad_metadata",
-                    message: format!(
-                        "{source}：{reason}。其中的元数据未被采用，请检查缩进、冒号和引号"
-                    ),
-                });
-                Layer::default()
+                let reason = format!("{reason}，请检查缩进、冒号和引号");
+                findings.push(unread(source, &reason));
+                Layer::unreadable()
             }
         }
     }
@@ -79,16 +84,26 @@ impl Layer {
         }
     }
 
-    /// Sets one field; an empty value says nothing. A value that cannot be understood is reported.
+    /// Sets one field; an empty value says nothing. A value that cannot be understood is reported;
+    /// an audience that cannot be understood is taken for the narrowest.
     pub fn set(&mut self, field: Field, value: &Value, source: &str, findings: &mut Vec<Finding>) {
         if value.is_empty() {
             return;
         }
         if let Err(hint) = self.try_set(field, value, source, findings) {
-            findings.push(finding(
-                "bad_value",
-                format!("{source}：键“{}”{hint}，已忽略", field.key()),
-            ));
+            let is_audience = field == Field::Audience;
+            let done = match is_audience {
+                true => "改好之前只对内部可见",
+                false => "已忽略",
+            };
+            if is_audience {
+                self.audience = Some(Audience::Internal);
+            }
+            findings.push(Finding {
+                error: is_audience,
+                code: "bad_value",
+                message: format!("{source}：键“{}”{hint}，{done}", field.key()),
+            });
         }
     }
 
@@ -288,6 +303,15 @@ fn date(value: &Value) -> Result<Date, String> {
         .ok_or_else(|| format!("的日期“{text}”无法识别，请写成 2024-01-31 的形式"))
 }
 
+/// Metadata that cannot be read. Shown to editors.
+pub(crate) fn unread(source: &str, reason: &str) -> Finding {
+    Finding {
+        error: true,
+        code: "bad_metadata",
+        message: format!("{source}：{reason}。其中的元数据未被采用，改好之前有关文档只对内部可见"),
+    }
+}
+
 fn named<T: std::str::FromStr>(value: &Value, allowed: &str) -> Result<T, String> {
     let text = text(value)?;
     text.parse()
@@ -348,9 +372,9 @@ mod tests {
     }
 
     #[test]
-    fn broken_yaml_is_an_error_and_states_nothing() {
+    fn broken_yaml_is_an_error_and_hides_from_the_public() {
         let (layer, findings) = read("title: [甲");
-        assert_eq!(layer, Layer::default());
+        assert_eq!(layer, Layer::unreadable());
         assert!(findings[0].error);
     }
 

@@ -145,6 +145,9 @@ impl Updater<'_> {
             limits: self.limits.clone(),
             ..LoadContext::of_corpus(self.corpus)
         };
+        for (_, finding) in context.defaults.findings() {
+            tracing::warn!("{}", finding.message);
+        }
         for sources in work.read.chunks(FILES_PER_STEP) {
             let outcomes: Vec<Outcome> = sources
                 .par_iter()

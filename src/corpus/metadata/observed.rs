@@ -83,7 +83,10 @@ fn stated_status(labels: &Labels, title: &str, head: &[Line<'_>]) -> Option<Vali
     let ended = |validity: &Validity| matches!(validity, Validity::Repealed | Validity::Expired);
     let labelled = labels
         .get(Label::Status)
-        .and_then(|value| value.parse().ok())
+        .and_then(|value| {
+            let bare = value.split(['（', '(', '，', ',', ' ']).next();
+            bare.unwrap_or(value).trim().parse().ok()
+        })
         .filter(ended);
     labelled
         .or_else(|| mark_in(title))
