@@ -195,7 +195,7 @@ fn filters_work_inside_the_search() {
     assert_eq!(pass(&topic), None);
     assert_eq!(pass(&Filters::default()), None);
 
-    let facets = snapshot.facets(&[0, 1, 2, 299]).unwrap();
+    let facets = snapshot.facets(&[0, 1, 2, 299].into()).unwrap();
     assert_eq!(facets.department["公安局"], 3);
     assert_eq!((facets.kind["faq"], facets.kind["guide"]), (2, 2));
 

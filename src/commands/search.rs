@@ -69,7 +69,7 @@ pub struct Arguments {
     /// Rules in force on this day instead of today, e.g. 2026-11-20
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
-    /// Show everything that is not in force too, marked; `false`: nothing of it [default: what ran
+    /// Show everything that is not in force too, marked; `false`: nothing of it but what the query cites [default: what ran
     /// out by its date, behind what is in force]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     include_invalid: Option<bool>,

@@ -59,8 +59,9 @@ impl Served {
                 continue;
             };
             let other = stored.document;
+            // Documents of other folders may stand between: ids need not follow paths.
             if folder(&other.path) != folder(&document.path) {
-                return Ok(None);
+                continue;
             }
             if other.metadata.audience <= audience {
                 return Ok(Some(DocumentRef {

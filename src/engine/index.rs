@@ -94,12 +94,11 @@ impl PassageIndex {
         let lock = IndexLock::acquire(folder)?;
         let mut opened = Writer::open(&search, &ingredients, VectorStore::open).or_else(|error| {
             tracing::warn!(%error, folder = %search.display(), "the search folder cannot be used and is built anew");
-            std::fs::remove_dir_all(&search).map_err(|source| io_error(&search, source))?;
-            create_folder(&search)?;
+            empty_but_for(&search, VECTOR_CACHE).map_err(|source| io_error(&search, source))?;
             Writer::open(&search, &ingredients, VectorStore::open)
         })?;
         if ingredients.embedder.is_some() {
-            opened.cache = Some(EmbeddingCache::open(&search.join("embeddings.sqlite"))?);
+            opened.cache = Some(EmbeddingCache::open(&search.join(VECTOR_CACHE))?);
         }
         Self::new(search, ingredients, opened, Some(lock))
     }
@@ -233,8 +232,25 @@ impl PassageIndex {
 
 /// Folder of the word index, inside the search folder.
 const WORDS_FOLDER: &str = "words";
+/// Name of the cache of vectors, which outlives every index.
+const VECTOR_CACHE: &str = "embeddings.sqlite";
 /// Name of the graph beside the rows it covers.
 const GRAPH_FILE: &str = "graph.bin";
+
+/// Removes everything in `folder` but the files whose names begin with `kept`.
+fn empty_but_for(folder: &Path, kept: &str) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(kept) {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => std::fs::remove_dir_all(entry.path())?,
+            false => std::fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
 
 impl Writer {
     fn open(

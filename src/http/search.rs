@@ -41,7 +41,7 @@ pub(super) struct SearchBody {
     /// The day whose rules count, `YYYY-MM-DD`; today if left out.
     as_of: Option<String>,
     /// What may appear besides what is in force on that day, marked by `validity`: `true`
-    /// everything, `false` nothing. If left out: what ran out by its date, behind what is in force,
+    /// everything, `false` nothing but what the query cites by number, title or article. If left out: what ran out by its date, behind what is in force,
     /// but nothing that was repealed or is not yet in force.
     include_invalid: Option<bool>,
     /// How passages of one document stand in the results.

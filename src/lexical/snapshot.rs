@@ -1,6 +1,6 @@
 //! Reading: what one commit holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -325,19 +325,21 @@ impl LexicalSnapshot {
         Ok(passages)
     }
 
-    /// How many of the passages' documents are of each department and of each kind.
+    /// How many documents are of each department, kind, region and topic.
+    ///
+    /// `documents` holds a passage of each ([`LexicalSnapshot::first_passage_no`]).
     ///
     /// # Errors
     /// [`LexicalError::Tantivy`] if the index files cannot be read.
-    pub fn facets(&self, passages: &[PassageNo]) -> Result<Facets, LexicalError> {
+    pub fn facets(&self, documents: &BTreeSet<PassageNo>) -> Result<Facets, LexicalError> {
         Ok(Facets {
-            department: self.count_names(passages, column::DEPARTMENT)?,
-            kind: self.count_names(passages, column::KIND)?,
-            region: self.count_names(passages, column::REGION)?,
+            department: self.count_names(documents, column::DEPARTMENT)?,
+            kind: self.count_names(documents, column::KIND)?,
+            region: self.count_names(documents, column::REGION)?,
             topics: [
-                self.count_names(passages, column::TOPIC_QUESTION)?,
-                self.count_names(passages, column::TOPIC_BUSINESS)?,
-                self.count_names(passages, column::TOPIC_OBJECT)?,
+                self.count_names(documents, column::TOPIC_QUESTION)?,
+                self.count_names(documents, column::TOPIC_BUSINESS)?,
+                self.count_names(documents, column::TOPIC_OBJECT)?,
             ],
         })
     }
@@ -447,7 +449,7 @@ impl LexicalSnapshot {
 
     fn count_names(
         &self,
-        passages: &[PassageNo],
+        documents: &BTreeSet<PassageNo>,
         column: &str,
     ) -> Result<BTreeMap<String, usize>, LexicalError> {
         let mut counts = BTreeMap::new();
@@ -455,7 +457,7 @@ impl LexicalSnapshot {
             .segments()
             .map(|(segment, _)| segment.fast_fields().str(column))
             .collect::<Result<Vec<_>, _>>()?;
-        for address in passages.iter().filter_map(|no| self.inner.address(*no)) {
+        for address in documents.iter().filter_map(|no| self.inner.address(*no)) {
             let Some(column) = &columns[address.segment_ord as usize] else {
                 continue;
             };

@@ -7,13 +7,16 @@ use crate::document::PassageNo;
 use crate::lexical::{DocumentPassages, LexicalError, LexicalQuery, LexicalSnapshot};
 use crate::text::{Analyser, Reference, canonical_law_name, endings, normalise, references};
 
+/// References that are looked up; each may cost the reading of a whole document.
+const MAX_REFERENCES: usize = 16;
+
 /// A query, read once.
 pub struct Reading {
     /// Normal form.
     pub normalised: String,
     /// What the word index looks for.
     pub lexical: LexicalQuery,
-    /// Document numbers, laws and articles, in query order.
+    /// Document numbers, laws and articles, in query order; the first 16.
     pub references: Vec<Reference>,
     /// Words in query order, each once.
     pub words: Vec<String>,
@@ -32,6 +35,7 @@ impl Reading {
         let references = references(&normalised)
             .into_iter()
             .map(|(_, reference)| reference)
+            .take(MAX_REFERENCES)
             .collect();
         Self {
             lexical: LexicalQuery::new(analyser, query),
@@ -59,6 +63,12 @@ impl Reading {
                 Reference::Title(title) => {
                     all_passages(&words.find_title(&canonical_law_name(title))?)
                 }
+                Reference::Article {
+                    law: Some(law),
+                    article,
+                    is_quoted: true,
+                    ..
+                } => words.find_article(law, *article)?,
                 Reference::Article {
                     law: Some(law),
                     article,

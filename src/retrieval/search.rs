@@ -1,5 +1,6 @@
 //! The path of one query.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -95,11 +96,11 @@ impl Retriever {
         let named = named(&snapshot, &reading, allowed(Admission::Any)?.as_deref())?;
         let in_force = allowed(Admission::InForce)?;
         let candidates = rank(fused, &named, in_force.as_deref());
-        let passages: Vec<_> = candidates
+        let documents: BTreeSet<PassageNo> = candidates
             .iter()
-            .map(|candidate| candidate.passage)
+            .filter_map(|candidate| snapshot.words.first_passage_no(candidate.passage))
             .collect();
-        let facets = facets(snapshot.words.facets(&passages)?);
+        let facets = facets(snapshot.words.facets(&documents)?);
         let hits = collect(&snapshot, &reading, request, day, &candidates)?;
         Ok(SearchResponse {
             generation: snapshot.generation,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::records::FileRecord;
+use crate::records::{FileOutcome, FileRecord};
 
 /// One file of the corpus with the hash of everything that shapes its documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,19 +26,25 @@ pub struct Plan<F> {
     pub n_unchanged: usize,
 }
 
-/// Compares by content: a file is read again exactly when its source hash differs.
+/// Compares by content: a file is read again when its source hash differs, or when it failed: the
+/// limits, the machine or the program may be better by now.
 ///
 /// `sources` come in path order without repeats.
 pub fn plan<F>(sources: Vec<Source<F>>, records: Vec<FileRecord>) -> Plan<F> {
-    let mut known: BTreeMap<String, String> = records
+    let mut known: BTreeMap<String, FileRecord> = records
         .into_iter()
-        .map(|record| (record.path, record.source_hash))
+        .map(|record| (record.path.clone(), record))
         .collect();
     let mut read = Vec::new();
     let mut n_unchanged = 0;
     for source in sources {
         match known.remove(&source.path) {
-            Some(hash) if hash == source.source_hash => n_unchanged += 1,
+            Some(record)
+                if record.source_hash == source.source_hash
+                    && record.outcome != FileOutcome::Failed =>
+            {
+                n_unchanged += 1;
+            }
             earlier => read.push((source, earlier.is_some())),
         }
     }
@@ -52,7 +58,6 @@ pub fn plan<F>(sources: Vec<Source<F>>, records: Vec<FileRecord>) -> Plan<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::FileOutcome;
 
     fn source(path: &str, hash: &str) -> Source<()> {
         Source {
@@ -83,5 +88,16 @@ mod tests {
         );
         assert_eq!(plan.removed, vec!["c".to_string()]);
         assert_eq!(plan.n_unchanged, 1);
+    }
+
+    #[test]
+    fn what_failed_is_tried_again() {
+        let failed = FileRecord {
+            outcome: FileOutcome::Failed,
+            ..record("a", "1")
+        };
+        let work = plan(vec![source("a", "1")], vec![failed]);
+        assert_eq!(work.read.len(), 1);
+        assert_eq!(work.n_unchanged, 0);
     }
 }

@@ -25,6 +25,8 @@ pub enum Reference {
         /// The law as [`canonical_law_name`] writes it; `None` for a bare `第39条`. Without `《》`
         /// its beginning is uncertain, see [`endings`].
         law: Option<String>,
+        /// Whether the law stands in `《》`, so that its name is certain.
+        is_quoted: bool,
         /// 条
         article: u32,
         /// 之一, 之二 …: an article put in later.
@@ -46,6 +48,7 @@ impl fmt::Display for Reference {
                 article,
                 insert,
                 paragraph,
+                ..
             } => {
                 if let Some(law) = law {
                     write!(f, "《{law}》")?;
@@ -256,6 +259,7 @@ fn read_article(found: &Captures, law: Option<&str>) -> Option<Reference> {
     };
     Some(Reference::Article {
         law: law.map(canonical_law_name),
+        is_quoted: found[0].starts_with('《'),
         article: number("article").filter(|&article| article > 0)?,
         insert: number("insert"),
         paragraph: number("paragraph"),
@@ -289,6 +293,7 @@ mod tests {
     fn article(law: &str, article: u32, insert: Option<u32>, paragraph: Option<u32>) -> Reference {
         Reference::Article {
             law: (!law.is_empty()).then(|| law.to_owned()),
+            is_quoted: false,
             article,
             insert,
             paragraph,
@@ -367,6 +372,10 @@ mod tests {
             ),
             ("第39条是什么", article("", 39, None, None)),
         ] {
+            let mut expected = expected;
+            if let Reference::Article { is_quoted, .. } = &mut expected {
+                *is_quoted = text.starts_with('《');
+            }
             assert_eq!(found(text), [expected], "{text}");
         }
     }
