@@ -11,6 +11,7 @@
 //! 7. The same corpus gives the same answers, however often and in however many steps it was
 //!    indexed.
 //! 8. A folder is opened for writing once at a time, and for reading beside a writer.
+//! 9. A rule that another replaces counts as repealed from that one's first day.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use zhiku::corpus::Limits;
-use zhiku::document::Audience;
+use zhiku::document::{Audience, Validity};
 use zhiku::embedding::StaticEmbedder;
 use zhiku::engine::{EngineError, Ingredients, PassageIndex};
 use zhiku::records::Records;
@@ -111,7 +112,7 @@ impl Open {
     }
 }
 
-fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
+fn retriever(index: &Arc<PassageIndex>) -> Retriever {
     let settings = RetrievalSettings {
         fusion: FusionMethod::Weighted {
             lexical_weight: 0.6,
@@ -119,7 +120,11 @@ fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
         n_candidates: 100,
         time_zone: jiff::tz::TimeZone::UTC,
     };
-    let request = SearchRequest {
+    Retriever::new(index.clone(), settings).unwrap()
+}
+
+fn request(query: &str) -> SearchRequest {
+    SearchRequest {
         query: query.to_owned(),
         limit: 10,
         mode: Mode::Hybrid,
@@ -130,11 +135,11 @@ fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
         group: Group::Document,
         explain: true,
         deadline: None,
-    };
-    Retriever::new(index.clone(), settings)
-        .unwrap()
-        .search(&request)
-        .unwrap()
+    }
+}
+
+fn search(index: &Arc<PassageIndex>, query: &str) -> SearchResponse {
+    retriever(index).search(&request(query)).unwrap()
 }
 
 /// Everything of an answer but the generation, as text.
@@ -354,4 +359,77 @@ fn one_writer_and_readers_beside_it() {
         search(&Arc::new(reader().unwrap()), "轮渡").hits[0].title,
         "轮渡票价"
     );
+}
+
+#[test]
+fn a_replaced_rule_is_repealed_from_its_successors_first_day() {
+    let rule = |from: &str, replaces: &str, text: &str| {
+        format!(
+            "---\ntitle: 云溪市电动自行车上牌办法\neffective_from: {from}\n{replaces}---\n{text}\n"
+        )
+    };
+    let files = [
+        (
+            "交警/旧.md",
+            rule(
+                "2018-01-01",
+                "doc_no: 云交规〔2018〕1号\n",
+                "电动自行车上牌收费十元。",
+            ),
+        ),
+        (
+            "交警/新.md",
+            rule(
+                "2026-01-01",
+                "replaces: [云交规〔2018〕1号]\n",
+                "电动自行车上牌不收费。",
+            ),
+        ),
+        // It bears the title that it replaces, as do those before it.
+        (
+            "交警/更新.md",
+            rule(
+                "2027-01-01",
+                "replaces: [云溪市电动自行车上牌办法]\n",
+                "电动自行车上牌网上办理。",
+            ),
+        ),
+    ];
+    let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+    let site = Site::new(&files);
+    let mut open = site.open();
+    open.update();
+    let shown = |day: &str, admission| -> Vec<(String, Validity)> {
+        let response = retriever(&open.index)
+            .search(&SearchRequest {
+                as_of: Some(day.parse().unwrap()),
+                admission,
+                ..request("电动自行车上牌收费")
+            })
+            .unwrap();
+        let hits = response.hits.into_iter();
+        hits.map(|hit| (hit.document_id, hit.validity)).collect()
+    };
+    let only = |name: &str| vec![(format!("交警/{name}.md"), Validity::InForce)];
+    for (day, name) in [
+        ("2025-12-31", "旧"),
+        ("2026-01-01", "新"),
+        ("2026-12-31", "新"),
+        ("2027-01-01", "更新"),
+    ] {
+        for admission in [Admission::InForce, Admission::InForceOrLapsed] {
+            assert_eq!(shown(day, admission), only(name), "{day}");
+        }
+    }
+    let all = shown("2026-06-01", Admission::Any);
+    for expected in [
+        ("交警/旧.md", Validity::Repealed),
+        ("交警/新.md", Validity::InForce),
+        ("交警/更新.md", Validity::NotYet),
+    ] {
+        assert!(
+            all.contains(&(expected.0.to_owned(), expected.1)),
+            "{all:?}"
+        );
+    }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::document::{Audience, Document};
+use jiff::civil::Date;
+
+use crate::document::{Audience, Document, Validity};
 use crate::engine::Snapshot;
 use crate::http::{
     Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
     DocumentVersion, DocumentView, Original, Status,
 };
-use crate::lexical::{Admission, Filters, LexicalError};
+use crate::lexical::{Admission, Filters, LexicalError, StoredDocument};
 use crate::records::{Records, RecordsError};
 use crate::retrieval::{Retriever, SearchError, SearchRequest, SearchResponse};
 
@@ -138,17 +140,20 @@ impl Backend for Served {
             ..Filters::default()
         };
         let condition = (&filters, today, query.audience, Admission::Any);
-        let summary = |document: &Document| DocumentSummary {
-            id: document.id.clone(),
-            path: document.path.clone(),
-            title: document.title.clone(),
-            kind: document.metadata.kind,
-            department: document.metadata.department.clone(),
-            doc_no: document.metadata.doc_no.clone(),
-            audience: document.metadata.audience,
-            validity: document.metadata.validity_on(today),
-            published_at: document.metadata.published_at,
-            n_passages: document.passages.len(),
+        let summary = |stored: &StoredDocument| {
+            let document = &stored.document;
+            DocumentSummary {
+                id: document.id.clone(),
+                path: document.path.clone(),
+                title: document.title.clone(),
+                kind: document.metadata.kind,
+                department: document.metadata.department.clone(),
+                doc_no: document.metadata.doc_no.clone(),
+                audience: document.metadata.audience,
+                validity: validity(&snapshot, stored, today),
+                published_at: document.metadata.published_at,
+                n_passages: document.passages.len(),
+            }
         };
         let (total, documents) = match &query.text {
             None => {
@@ -156,12 +161,7 @@ impl Backend for Served {
                     snapshot
                         .words
                         .documents(condition, query.offset, query.limit)?;
-                (
-                    total,
-                    page.iter()
-                        .map(|stored| summary(&stored.document))
-                        .collect(),
-                )
+                (total, page.iter().map(summary).collect())
             }
             Some(text) => {
                 let (_, all) = snapshot.words.documents(condition, 0, usize::MAX)?;
@@ -171,10 +171,7 @@ impl Backend for Served {
                     .filter(|stored| names(&stored.document, &wanted))
                     .collect();
                 let page = matching.iter().skip(query.offset).take(query.limit);
-                (
-                    matching.len(),
-                    page.map(|stored| summary(&stored.document)).collect(),
-                )
+                (matching.len(), page.map(|stored| summary(stored)).collect())
             }
         };
         Ok(DocumentPage {
@@ -189,6 +186,7 @@ impl Backend for Served {
         let Some(stored) = snapshot.words.document(id)? else {
             return Ok(None);
         };
+        let validity = validity(&snapshot, &stored, self.retriever()?.today());
         let document = stored.document;
         if document.metadata.audience > audience {
             return Ok(None);
@@ -199,7 +197,7 @@ impl Backend for Served {
         let after = ids[at..].iter().copied().filter(|other| *other != id);
         Ok(Some(DocumentView {
             generation: snapshot.generation,
-            validity: document.metadata.validity_on(self.retriever()?.today()),
+            validity,
             previous: self.neighbour(&snapshot, &document, audience, before)?,
             next: self.neighbour(&snapshot, &document, audience, after)?,
             versions: vec![DocumentVersion {
@@ -234,6 +232,13 @@ fn names(document: &Document, wanted: &str) -> bool {
     [document.title.as_str(), document.path.as_str(), doc_no]
         .iter()
         .any(|name| name.to_lowercase().contains(wanted))
+}
+
+fn validity(snapshot: &Snapshot, stored: &StoredDocument, day: Date) -> Validity {
+    let metadata = &stored.document.metadata;
+    snapshot
+        .words
+        .validity(metadata, stored.first_passage_no, day)
 }
 
 /// The folder part of a path, empty at the root.

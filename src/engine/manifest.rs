@@ -9,7 +9,7 @@ use crate::document::PassageNo;
 
 /// Layout of the search folder and of what is indexed; raised with every change of either, so
 /// that an older folder is rebuilt.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// The state that one commit made visible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,7 +53,7 @@ pub struct Condition {
 }
 
 /// Tantivy documents of one segment, `true` where they pass; `None` if all do.
-type Mask = Option<Vec<bool>>;
+pub type Mask = Option<Vec<bool>>;
 
 impl Condition {
     /// Judges all tantivy documents of a segment, deleted ones too; `None` if all pass.
@@ -147,7 +147,8 @@ pub fn audience_level(audience: Audience) -> u64 {
     }
 }
 
-fn narrow(mask: &mut Mask, segment: &SegmentReader, passes: impl Fn(DocId) -> bool) {
+/// Takes out what does not pass; all pass where there is no mask yet.
+pub fn narrow(mask: &mut Mask, segment: &SegmentReader, passes: impl Fn(DocId) -> bool) {
     let mask = mask.get_or_insert_with(|| vec![true; segment.max_doc() as usize]);
     for (doc, passing) in (0..).zip(mask.iter_mut()) {
         *passing = *passing && passes(doc);

@@ -147,6 +147,9 @@ impl LexicalIndex {
         if let Some(doc_no) = document.metadata.doc_no.as_deref().map(canonical_doc_no) {
             entry.add_text(fields.doc_no, doc_no);
         }
+        for replaced in &document.metadata.replaces {
+            entry.add_text(fields.replaces, replaced);
+        }
         entry.add_bytes(fields.record, &encode_document(document, first_passage_no)?);
         self.writer()?.add_document(entry)?;
         Ok(())

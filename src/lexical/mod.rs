@@ -18,6 +18,7 @@ pub mod scoring;
 mod search;
 mod snapshot;
 mod stored;
+mod succession;
 mod tokens;
 
 pub use filter::{Admission, Filters};

@@ -23,6 +23,8 @@ pub struct Fields {
     pub doc_no: Field,
     /// Canonical title, on the document's record.
     pub title: Field,
+    /// What the document replaces, as it says, on the document's record.
+    pub replaces: Field,
     /// Canonical title and article number, on passages of regulations.
     pub article: Field,
     /// The passage's number; absent on a document's record.
@@ -95,6 +97,7 @@ pub fn build() -> (Schema, Fields) {
         document_id: schema.add_text_field("document_id", key.clone()),
         doc_no: schema.add_text_field("doc_no", key.clone()),
         title: schema.add_text_field("title", key.clone()),
+        replaces: schema.add_text_field("replaces", key.clone()),
         article: schema.add_text_field("article", key),
         passage_no: schema.add_u64_field(column::PASSAGE_NO, number.clone()),
         first_passage_no: schema.add_u64_field(column::FIRST_PASSAGE_NO, number.clone()),

@@ -10,18 +10,20 @@ use tantivy::{
     DocAddress, DocId, DocSet, Searcher, SegmentReader, TERMINATED, TantivyDocument, Term,
 };
 
-use crate::document::{Audience, PassageNo};
+use crate::document::{Audience, Metadata, PassageNo, Validity};
+use crate::text::{canonical_doc_no, canonical_law_name};
 use crate::vector::PassageSet;
 
 use super::LexicalError;
 use super::columns::{NO_PASSAGE, SegmentColumns};
-use super::filter::{Admission, Condition, Filters};
+use super::filter::{Admission, Condition, Filters, day_number, narrow};
 use super::query::LexicalQuery;
 use super::references::{DocumentPassages, article_key};
 use super::schema::{Fields, column};
 use super::scoring::{TermContribution, length_norms};
 use super::search::{self, PreparedQuery};
 use super::stored::{StoredDocument, StoredPassage, decode_document, decode_passage};
+use super::succession::{Succession, first_day};
 
 /// How many filter results a snapshot remembers.
 const N_REMEMBERED_FILTERS: usize = 32;
@@ -30,6 +32,7 @@ const N_REMEMBERED_FILTERS: usize = 32;
 #[derive(Clone)]
 pub struct LexicalSnapshot {
     inner: Arc<Inner>,
+    succession: Arc<Succession>,
 }
 
 /// The parts that searching reads too.
@@ -93,7 +96,8 @@ impl LexicalSnapshot {
             }
         }
         let mean_length = n_terms as f32 / n_passages.max(1) as f32;
-        Ok(Self {
+        let alone = Self {
+            succession: Arc::default(),
             inner: Arc::new(Inner {
                 searcher,
                 fields,
@@ -106,7 +110,82 @@ impl LexicalSnapshot {
                 filtered: Mutex::default(),
                 documents: OnceLock::new(),
             }),
+        };
+        let succession = Arc::new(alone.read_succession()?);
+        Ok(Self {
+            succession,
+            ..alone
         })
+    }
+
+    fn read_succession(&self) -> Result<Succession, LexicalError> {
+        let fields = &self.inner.fields;
+        let mut succession = Succession::default();
+        for (segment_ord, (segment, _)) in (0..).zip(self.segments()) {
+            let index = segment.inverted_index(fields.replaces)?;
+            let mut names = index.terms().stream()?;
+            while let Some((name, info)) = names.next() {
+                let name = String::from_utf8_lossy(name).into_owned();
+                let targets = self.records_named(&name)?;
+                let mut successors =
+                    index.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+                while successors.doc() != TERMINATED {
+                    let doc = successors.doc();
+                    successors.advance();
+                    if segment.is_deleted(doc) {
+                        continue;
+                    }
+                    let since = first_day(segment, doc)?;
+                    let itself = DocAddress::new(segment_ord, doc);
+                    for target in targets.iter().filter(|target| **target != itself) {
+                        let (segment, columns) = self.segment(*target);
+                        succession.note(
+                            columns.first_passage_no[target.doc_id as usize],
+                            first_day(segment, target.doc_id)?,
+                            since,
+                        );
+                    }
+                }
+            }
+        }
+        Ok(succession)
+    }
+
+    /// The records of the documents that `replaces` may mean: by id, else by number, else by title.
+    fn records_named(&self, name: &str) -> Result<Vec<DocAddress>, LexicalError> {
+        let fields = &self.inner.fields;
+        let is_record = |no| no == NO_PASSAGE;
+        for (field, key) in [
+            (fields.document_id, name.to_owned()),
+            (fields.doc_no, canonical_doc_no(name)),
+            (fields.title, canonical_law_name(name)),
+        ] {
+            let found = self.with_key(field, &key, is_record)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn segment(&self, address: DocAddress) -> (&SegmentReader, &SegmentColumns) {
+        let at = address.segment_ord as usize;
+        let segments = self.inner.searcher.segment_readers();
+        (&segments[at], &self.inner.columns[at])
+    }
+
+    /// The validity on `day` of the document that a passage belongs to: what its metadata state,
+    /// and repealed once another document replaces it.
+    pub fn validity(&self, metadata: &Metadata, no: PassageNo, day: Date) -> Validity {
+        let stated = metadata.validity_on(day);
+        let is_replaced = || {
+            let first = self.first_passage_no(no).unwrap_or(no);
+            self.succession.is_replaced(first, day_number(day))
+        };
+        match stated {
+            Validity::InForce if is_replaced() => Validity::Repealed,
+            stated => stated,
+        }
     }
 
     /// Looks a query's terms up, to search and to score with them.
@@ -199,7 +278,14 @@ impl LexicalSnapshot {
         let mut passing = PassageSet::new();
         let mut n_passing = 0;
         for (segment, columns) in self.segments() {
-            let mask = condition.mask(segment, &self.inner.fields)?;
+            let mut mask = condition.mask(segment, &self.inner.fields)?;
+            let day = day_number(condition.day);
+            if condition.admission != Admission::Any && self.succession.concerns(day) {
+                narrow(&mut mask, segment, |doc| {
+                    let first_passage_no = columns.first_passage_no[doc as usize];
+                    !self.succession.is_replaced(first_passage_no, day)
+                });
+            }
             for doc in segment.doc_ids_alive() {
                 let no = columns.passage_no[doc as usize];
                 if no != NO_PASSAGE && mask.as_ref().is_none_or(|mask| mask[doc as usize]) {

@@ -84,7 +84,7 @@ pub fn collect(
             hits.push(Hit {
                 also_in,
                 explanation,
-                ..hit(shown, &terms, day)
+                ..hit(snapshot, shown, &terms, day)
             });
         }
     }
@@ -128,7 +128,7 @@ fn also_in(stored: &StoredPassage) -> AlsoIn {
     }
 }
 
-fn hit(loaded: Loaded, terms: &QueryTerms, day: Date) -> Hit {
+fn hit(snapshot: &Snapshot, loaded: Loaded, terms: &QueryTerms, day: Date) -> Hit {
     let Loaded {
         candidate,
         stored,
@@ -161,7 +161,7 @@ fn hit(loaded: Loaded, terms: &QueryTerms, day: Date) -> Hit {
         kind: metadata.kind,
         score: candidate.score(),
         contributions: candidate.contributions,
-        validity: metadata.validity_on(day),
+        validity: snapshot.words.validity(&metadata, candidate.passage, day),
         effective_from: metadata.effective_from,
         effective_to: metadata.effective_to,
         published_at: metadata.published_at,

@@ -213,7 +213,22 @@ fn named_before_ending(sentence: &str) -> Vec<String> {
 }
 
 /// The number in what follows a title, or the title. Without a title, a number alone names a rule.
+/// `None` where only a part ends: 《…》第三条, 《…》中的有关规定.
 fn name_of(title: Option<&str>, after: &str) -> Option<String> {
+    let behind_brackets = match after.starts_with(['（', '(']) {
+        true => after
+            .split_once(['）', ')'])
+            .map_or(after, |(_, rest)| rest),
+        false => after,
+    };
+    let names_part = ["第", "中", "的第", "有关", "关于", "内", "里"];
+    if title.is_some()
+        && names_part
+            .iter()
+            .any(|part| behind_brackets.starts_with(part))
+    {
+        return None;
+    }
     let bracketed = after.starts_with(['（', '(']) || title.is_none();
     let number = if bracketed {
         doc_no_in(prefix(after, 120))
