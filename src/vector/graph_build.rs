@@ -2,8 +2,10 @@
 //!
 //! The library is given row numbers instead of vectors, with a distance of ours that looks the codes
 //! up: nothing is copied, and no rounding makes a distance negative, which it answers with a
-//! panic. One thread inserts in row order, so the same rows give the same graph; with more threads
-//! they race, and graphs differ from run to run in which rare neighbour they miss.
+//! panic. One thread inserts in a fixed order, so the same rows give the same graph; with more
+//! threads they race, and graphs differ from run to run in which rare neighbour they miss.
+//!
+//! That order is a shuffled one ([`shuffled`]).
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -130,7 +132,11 @@ fn connect(
         options.candidates.max(options.neighbours),
         RowDistance(rows),
     );
-    let insert = |node: usize| hnsw.insert((&[node_rows.get(node)[0]], node));
+    let order = shuffled(n_nodes);
+    let insert = |at: usize| {
+        let node = order[at] as usize;
+        hnsw.insert((&[node_rows.get(node)[0]], node));
+    };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.max(1))
         .build();
@@ -150,6 +156,25 @@ fn connect(
     }
     progress(n_nodes, n_nodes);
     Ok(extract(&hnsw, n_nodes))
+}
+
+/// All nodes, in an order that looks random and is always the same.
+///
+/// Rows come crowd by crowd: one sentence pattern over every matter and district, hundreds of vectors
+/// that nearly touch. Inserted in that order, a node of a crowd larger than efConstruction sees
+/// nothing but its crowd, and walks find no way in (recall@10 of .963 in `tests/vector_recall.rs`,
+/// against .99 and more). Shuffled, every crowd has members that were linked while it was still small.
+fn shuffled(n_nodes: usize) -> Vec<u32> {
+    // The finaliser of SplitMix64: a bijection, so no two nodes share a key.
+    let key = |&node: &u32| {
+        let bits = (u64::from(node) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    };
+    let mut order: Vec<u32> = (0..n_nodes as u32).collect();
+    order.sort_unstable_by_key(key);
+    order
 }
 
 /// Copies the neighbour lists into arrays, nodes in row order.
