@@ -241,7 +241,7 @@ pub struct Document {
     pub metadata: Metadata,
     /// The extracted original text. Citations point into it; it is never repaired or normalised.
     pub text: String,
-    /// blake3 of the file's bytes, lower-case hex.
+    /// blake3 of the file's bytes, lower-case hex; of its own text where the file holds many documents.
     pub content_hash: String,
     /// In reading order.
     pub passages: Vec<Passage>,

@@ -1,6 +1,6 @@
 //! What HTTP serves: the retriever and the index behind [`Backend`].
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 
@@ -88,10 +88,7 @@ impl Served {
         let Some(records) = self.records.get() else {
             return Ok(false);
         };
-        let documents = records
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .documents_of(path)?;
+        let documents = lock(records).documents_of(path)?;
         if documents.len() > MAX_DOCUMENTS_OF_ORIGINAL {
             return Ok(false);
         }
@@ -219,11 +216,21 @@ impl Backend for Served {
         {
             return Ok(None);
         }
+        // A document that shares its file has a hash of its own.
+        let file = match self.records.get() {
+            Some(records) => lock(records).file(&document.path)?,
+            None => None,
+        };
         Ok(Some(Original {
+            content_hash: file.map_or(document.content_hash, |file| file.content_hash),
             path: document.path,
-            content_hash: document.content_hash,
         }))
     }
+}
+
+/// A reader that panicked left nothing half done.
+fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
+    records.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether `wanted`, in lower case, stands in what a document is called.

@@ -5,7 +5,7 @@
 
 use crate::document::{Document, Kind};
 
-use super::assemble::Source;
+use super::assemble::{Source, hash_of_part};
 use super::metadata::Layer;
 use super::metadata::keys::{Field, plain_name};
 use super::metadata::value::Value;
@@ -245,8 +245,8 @@ fn entry(
         path: source.path.to_owned(),
         title,
         metadata,
+        content_hash: hash_of_part(&text),
         text,
-        content_hash: source.content_hash.to_owned(),
         passages,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Inner folders win over outer ones, key by key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -40,6 +40,28 @@ impl FolderDefaults {
                 };
                 let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
                 defaults.add(&parts.join("/"), read_bounded(entry.path()));
+            }
+        }
+        defaults
+    }
+
+    /// Reads the `_defaults.yaml` of the folders above each of `paths` alone: all that a few files
+    /// need.
+    pub fn load_above<'p>(corpus: &Path, paths: impl IntoIterator<Item = &'p str>) -> Self {
+        let folders: BTreeSet<&str> = paths
+            .into_iter()
+            .flat_map(|path| path.match_indices('/').map(|(at, _)| &path[..at]))
+            .chain([""])
+            .collect();
+        let mut defaults = FolderDefaults::default();
+        for folder in folders {
+            let path = match folder {
+                "" => FILE_NAME.to_owned(),
+                folder => format!("{folder}/{FILE_NAME}"),
+            };
+            let full = corpus.join(&path);
+            if fs::symlink_metadata(&full).is_ok_and(|metadata| metadata.is_file()) {
+                defaults.add(&path, read_bounded(&full));
             }
         }
         defaults

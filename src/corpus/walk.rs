@@ -5,6 +5,7 @@
 //! looked at.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use walkdir::{DirEntry, WalkDir};
@@ -25,6 +26,8 @@ pub struct Walk {
     pub metadata_files: Vec<CorpusFile>,
     /// What is there but is not read, with the reason.
     pub skipped: Vec<(String, Outcome)>,
+    /// Folders that are there but cannot be listed: what they hold is not known.
+    pub closed_folders: Vec<String>,
 }
 
 /// Walks the corpus at `root`.
@@ -34,34 +37,91 @@ pub struct Walk {
 ///
 /// # Errors
 /// If `root` is no folder that can be listed.
-pub fn walk(root: &Path) -> std::io::Result<Walk> {
+pub fn walk(root: &Path) -> io::Result<Walk> {
+    walk_below(root, [""])
+}
+
+/// Walks what stands at or below each of `paths`, relative to `root` and `/`-separated; the empty
+/// path is the corpus itself. A path may name a file, a folder, or nothing (any more).
+///
+/// What [`walk`] would not reach is not found: a path through a symbolic link, or through a
+/// folder that is passed over.
+///
+/// # Errors
+/// If `root` is no folder that can be listed.
+pub fn walk_below<'p>(root: &Path, paths: impl IntoIterator<Item = &'p str>) -> io::Result<Walk> {
     // WalkDir would report a missing root like any unreadable folder.
     fs::read_dir(root)?;
     let canonical_root = root.canonicalize()?;
     let mut found = Walk::default();
-    let entries = WalkDir::new(root)
+    for path in paths {
+        if is_reachable(root, path) {
+            walk_into(&mut found, root, &canonical_root, path);
+        }
+    }
+    for list in [&mut found.files, &mut found.metadata_files] {
+        list.sort();
+        list.dedup();
+    }
+    found.skipped.sort_by(|a, b| a.0.cmp(&b.0));
+    found.skipped.dedup();
+    found.closed_folders.sort();
+    found.closed_folders.dedup();
+    Ok(found)
+}
+
+/// Whether `path` names something inside the corpus that is not passed over, and every folder above
+/// it is a real one.
+fn is_reachable(root: &Path, path: &str) -> bool {
+    let mut full = root.to_path_buf();
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        full.push(part);
+        // Gone, or not to be looked at: either way nothing is found there.
+        let Ok(metadata) = fs::symlink_metadata(&full) else {
+            return false;
+        };
+        let is_last = parts.peek().is_none();
+        if part == ".."
+            || is_passed_over(part, metadata.is_dir())
+            || (!is_last && !metadata.is_dir())
+        {
+            return false;
+        }
+    }
+    true
+}
+
+fn walk_into(found: &mut Walk, root: &Path, canonical_root: &Path, path: &str) {
+    let start = match path {
+        "" => root.to_path_buf(),
+        path => root.join(path),
+    };
+    let entries = WalkDir::new(start)
         .follow_links(false)
-        .follow_root_links(true)
-        .min_depth(1)
+        .follow_root_links(path.is_empty())
+        .min_depth(usize::from(path.is_empty()))
         .into_iter();
-    for entry in entries.filter_entry(|entry| !is_passed_over(entry)) {
+    let is_wanted = |entry: &DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !is_passed_over(&name, entry.file_type().is_dir())
+    };
+    for entry in entries.filter_entry(is_wanted) {
         match entry {
-            Ok(entry) => sort_in(&mut found, root, &canonical_root, &entry),
+            Ok(entry) => sort_in(found, root, canonical_root, &entry),
             Err(error) => {
+                let gone = error.io_error().map(io::Error::kind) == Some(io::ErrorKind::NotFound);
                 let path = error
                     .path()
                     .map_or_else(String::new, |path| relative(root, path));
-                found.skipped.push((
-                    path,
-                    Outcome::Failed("无法打开（没有权限或磁盘错误）".to_owned()),
-                ));
+                if !gone {
+                    found.closed_folders.push(path.clone());
+                    let reason = "无法打开（没有权限或磁盘错误）".to_owned();
+                    found.skipped.push((path, Outcome::Failed(reason)));
+                }
             }
         }
     }
-    found.files.sort();
-    found.metadata_files.sort();
-    found.skipped.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(found)
 }
 
 fn sort_in(found: &mut Walk, root: &Path, canonical_root: &Path, entry: &DirEntry) {
@@ -121,15 +181,14 @@ fn link_outcome(canonical_root: &Path, link: &Path) -> Outcome {
     }
 }
 
-fn is_passed_over(entry: &DirEntry) -> bool {
-    let name = entry.file_name().to_string_lossy();
-    entry.depth() > 0
-        && (name.starts_with('.')
-            || if entry.file_type().is_dir() {
-                name.starts_with('_')
-            } else {
-                is_temporary(&name)
-            })
+/// Whether a file or folder of this name is left alone, with all that is below it.
+fn is_passed_over(name: &str, is_folder: bool) -> bool {
+    name.starts_with('.')
+        || if is_folder {
+            name.starts_with('_')
+        } else {
+            is_temporary(name)
+        }
 }
 
 /// Lock files of office programs, swap files of editors, downloads and copies under way.
@@ -202,6 +261,47 @@ mod tests {
             ["人社局/_defaults.yaml", "人社局/a.md.meta.yaml"]
         );
         assert!(found.skipped.is_empty());
+    }
+
+    #[test]
+    fn a_walk_below_paths_finds_what_a_whole_walk_finds_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for path in [
+            "a/b/c.md",
+            "a/b/~$c.md",
+            "a/d.md",
+            "ab/e.md",
+            "_x/f.md",
+            ".y/g.md",
+        ] {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("a"), root.join("link")).unwrap();
+        let below = |path: &str| {
+            let found = walk_below(root, [path]).unwrap();
+            let paths = found.files.into_iter().map(|file| file.path);
+            paths.collect::<Vec<_>>()
+        };
+        assert_eq!(below(""), ["a/b/c.md", "a/d.md", "ab/e.md"]);
+        assert_eq!(below("a"), ["a/b/c.md", "a/d.md"]);
+        assert_eq!(below("a/d.md"), ["a/d.md"]);
+        for nothing in [
+            "a/b/~$c.md",
+            "_x",
+            "_x/f.md",
+            ".y/g.md",
+            "link/d.md",
+            "gone",
+            "a/d.md/x",
+            "../a",
+        ] {
+            assert_eq!(below(nothing), [""; 0], "{nothing}");
+        }
+        let both = walk_below(root, ["a", "a/b"]).unwrap();
+        assert_eq!(both.files.len(), 2, "nothing twice");
     }
 
     #[test]

@@ -6,33 +6,16 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
 
-/// Layout of the database; raised with every change of it, each with a migration.
-const SCHEMA_VERSION: i64 = 1;
+mod receipts;
+mod schema;
+mod update;
 
-const SCHEMA: &str = "
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (
-    path TEXT PRIMARY KEY,
-    source_hash TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    reason TEXT
-) WITHOUT ROWID;
-CREATE TABLE documents (
-    id TEXT PRIMARY KEY,
-    path TEXT NOT NULL,
-    fingerprint TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX documents_by_path ON documents (path);
-CREATE TABLE findings (
-    path TEXT NOT NULL,
-    is_error INTEGER NOT NULL,
-    code TEXT NOT NULL,
-    message TEXT NOT NULL
-);
-CREATE INDEX findings_by_path ON findings (path);
-";
+pub use receipts::{Change, NewReceipt, Receipt};
+use schema::SCHEMA_VERSION;
+pub use update::Update;
 
 /// Why the records could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +46,7 @@ pub enum RecordsError {
 }
 
 /// How reading a file ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum FileOutcome {
     /// Its documents are indexed.
     Loaded,
@@ -94,20 +77,26 @@ impl FileOutcome {
 }
 
 /// One file as it was last read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
     /// Relative to the corpus.
     pub path: String,
     /// blake3 over the file, its sidecar and the folder defaults above it.
     pub source_hash: String,
+    /// blake3 of the bytes of the state that is indexed or, if none is, that was tried last.
+    pub content_hash: String,
     /// How reading it ended.
     pub outcome: FileOutcome,
     /// Why it is not loaded, for editors.
     pub reason: Option<String>,
+    /// Passages of its documents.
+    pub n_passages: u32,
+    /// Whether the last state that could be read goes on serving in place of the one there is.
+    pub is_stale: bool,
 }
 
 /// One indexed document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentRecord {
     /// The document's id.
     pub id: String,
@@ -118,7 +107,7 @@ pub struct DocumentRecord {
 }
 
 /// A finding of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingRecord {
     /// The file, relative to the corpus.
     pub path: String,
@@ -128,23 +117,6 @@ pub struct FindingRecord {
     pub code: String,
     /// For editors, in Chinese.
     pub message: String,
-}
-
-/// Everything that one build changes in the records; written in one transaction.
-#[derive(Debug, Default)]
-pub struct Update {
-    /// Forget everything first: the build started from nothing.
-    pub reset: bool,
-    /// The generation that the build made visible.
-    pub generation: u64,
-    /// Files that are gone, with their documents and findings.
-    pub removed_files: Vec<String>,
-    /// Files that were read again; their documents and findings are replaced.
-    pub files: Vec<FileRecord>,
-    /// Documents of `files`.
-    pub documents: Vec<DocumentRecord>,
-    /// Findings of `files`.
-    pub findings: Vec<FindingRecord>,
 }
 
 /// The open database. One process at a time: the index folder's lock guards it.
@@ -169,22 +141,29 @@ impl Records {
             .pragma_update(None, "journal_mode", "WAL")
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
             .map_err(fault)?;
-        let found: i64 = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(fault)?;
-        match found {
-            SCHEMA_VERSION => {}
-            0 => connection
-                .execute_batch(&format!(
-                    "BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                ))
-                .map_err(fault)?,
-            found => {
-                return Err(RecordsError::Version {
-                    path: path.to_owned(),
-                    found,
-                });
-            }
+        schema::bring_up_to_date(&connection, path)?;
+        Ok(Self { connection })
+    }
+
+    /// Opens the database beside a process that writes it. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Records::open`], and when there is none.
+    pub fn open_read_only(path: &Path) -> Result<Self, RecordsError> {
+        let fault = |source| RecordsError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+        let waits = std::time::Duration::from_secs(5);
+        connection.busy_timeout(waits).map_err(fault)?;
+        let found = schema::version(&connection).map_err(fault)?;
+        if found != SCHEMA_VERSION {
+            return Err(RecordsError::Version {
+                path: path.to_owned(),
+                found,
+            });
         }
         Ok(Self { connection })
     }
@@ -206,17 +185,41 @@ impl Records {
     pub fn files(&self) -> Result<Vec<FileRecord>, RecordsError> {
         let mut statement = self
             .connection
-            .prepare("SELECT path, source_hash, outcome, reason FROM files ORDER BY path")?;
-        let rows = statement.query_map([], |row| {
-            let outcome: String = row.get(2)?;
-            Ok(FileRecord {
-                path: row.get(0)?,
-                source_hash: row.get(1)?,
-                // An outcome that this version does not know is read again as a failure.
-                outcome: FileOutcome::from_name(&outcome).unwrap_or(FileOutcome::Failed),
-                reason: row.get(3)?,
-            })
-        })?;
+            .prepare_cached(&format!("SELECT {FILE_COLUMNS} FROM files ORDER BY path"))?;
+        let rows = statement.query_map([], file_of)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The file of that path, and the files in the folder of that path and below; by path. The empty
+    /// path is the corpus.
+    pub fn files_below(&self, path: &str) -> Result<Vec<FileRecord>, RecordsError> {
+        if path.is_empty() {
+            return self.files();
+        }
+        // `0` follows `/`: the range holds all that begins with `path/`.
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {FILE_COLUMNS} FROM files
+             WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0') ORDER BY path"
+        ))?;
+        let rows = statement.query_map([path], file_of)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// One file, if it was read.
+    pub fn file(&self, path: &str) -> Result<Option<FileRecord>, RecordsError> {
+        Ok(self
+            .connection
+            .prepare_cached(&format!("SELECT {FILE_COLUMNS} FROM files WHERE path = ?1"))?
+            .query_row([path], file_of)
+            .optional()?)
+    }
+
+    /// Paths of the files whose last readable state goes on serving, ascending.
+    pub fn stale_paths(&self) -> Result<Vec<String>, RecordsError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT path FROM files WHERE is_stale ORDER BY path")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -259,76 +262,39 @@ impl Records {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-
-    /// Writes what one build changed. All of it or nothing.
-    pub fn apply(&mut self, update: &Update) -> Result<(), RecordsError> {
-        let transaction = self.connection.transaction()?;
-        if update.reset {
-            transaction
-                .execute_batch("DELETE FROM files; DELETE FROM documents; DELETE FROM findings;")?;
-        } else {
-            let touched = update.files.iter().map(|file| &file.path);
-            for path in update.removed_files.iter().chain(touched) {
-                for statement in [
-                    "DELETE FROM files WHERE path = ?1",
-                    "DELETE FROM documents WHERE path = ?1",
-                    "DELETE FROM findings WHERE path = ?1",
-                ] {
-                    transaction.prepare_cached(statement)?.execute([path])?;
-                }
-            }
-        }
-        insert(&transaction, update)?;
-        transaction.execute(
-            "INSERT OR REPLACE INTO meta (key, value) VALUES ('generation', ?1)",
-            [update.generation.to_string()],
-        )?;
-        transaction.commit()?;
-        Ok(())
-    }
 }
 
-fn insert(transaction: &rusqlite::Transaction<'_>, update: &Update) -> Result<(), RecordsError> {
-    let mut file = transaction.prepare_cached(
-        "INSERT INTO files (path, source_hash, outcome, reason) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    for record in &update.files {
-        file.execute(params![
-            record.path,
-            record.source_hash,
-            record.outcome.name(),
-            record.reason
-        ])?;
-    }
-    let mut document = transaction
-        .prepare_cached("INSERT INTO documents (id, path, fingerprint) VALUES (?1, ?2, ?3)")?;
-    for record in &update.documents {
-        document.execute(params![record.id, record.path, record.fingerprint])?;
-    }
-    let mut finding = transaction.prepare_cached(
-        "INSERT INTO findings (path, is_error, code, message) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    for record in &update.findings {
-        finding.execute(params![
-            record.path,
-            record.error,
-            record.code,
-            record.message
-        ])?;
-    }
-    Ok(())
+const FILE_COLUMNS: &str = "path, source_hash, content_hash, outcome, reason, n_passages, is_stale";
+
+fn file_of(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
+    let outcome: String = row.get(3)?;
+    Ok(FileRecord {
+        path: row.get(0)?,
+        source_hash: row.get(1)?,
+        content_hash: row.get(2)?,
+        // An outcome that this version does not know is read again as a failure.
+        outcome: FileOutcome::from_name(&outcome).unwrap_or(FileOutcome::Failed),
+        reason: row.get(4)?,
+        n_passages: row.get(5)?,
+        is_stale: row.get(6)?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn file(path: &str, outcome: FileOutcome) -> FileRecord {
         FileRecord {
             path: path.into(),
             source_hash: format!("h:{path}"),
+            content_hash: format!("c:{path}"),
             outcome,
             reason: None,
+            n_passages: 2,
+            is_stale: false,
         }
     }
 
@@ -347,24 +313,30 @@ mod tests {
         let mut records = Records::open(&path).unwrap();
         assert_eq!(records.generation().unwrap(), 0);
         records
-            .apply(&Update {
-                generation: 1,
-                files: vec![
-                    file("a.csv", FileOutcome::Loaded),
-                    file("b.pdf", FileOutcome::NoText),
-                ],
-                documents: vec![document("a.csv#2", "a.csv"), document("a.csv#3", "a.csv")],
-                ..Update::default()
-            })
+            .apply(
+                Update {
+                    generation: 1,
+                    files: vec![
+                        file("a.csv", FileOutcome::Loaded),
+                        file("b.pdf", FileOutcome::NoText),
+                    ],
+                    documents: vec![document("a.csv#2", "a.csv"), document("a.csv#3", "a.csv")],
+                    ..Update::default()
+                },
+                Timestamp::UNIX_EPOCH,
+            )
             .unwrap();
         records
-            .apply(&Update {
-                generation: 2,
-                removed_files: vec!["b.pdf".into()],
-                files: vec![file("a.csv", FileOutcome::Loaded)],
-                documents: vec![document("a.csv#3", "a.csv")],
-                ..Update::default()
-            })
+            .apply(
+                Update {
+                    generation: 2,
+                    removed_files: vec!["b.pdf".into()],
+                    files: vec![file("a.csv", FileOutcome::Loaded)],
+                    documents: vec![document("a.csv#3", "a.csv")],
+                    ..Update::default()
+                },
+                Timestamp::UNIX_EPOCH,
+            )
             .unwrap();
         drop(records);
 
@@ -383,6 +355,93 @@ mod tests {
             records.path_of("a.csv#3").unwrap().as_deref(),
             Some("a.csv")
         );
+    }
+
+    #[test]
+    fn a_folder_holds_what_is_below_it_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = Records::open(&folder.path().join("records.sqlite")).unwrap();
+        let paths = ["a", "a.md", "a/b.md", "a/c/d.md", "a0", "a/", "ab/e.md"];
+        let update = Update {
+            files: paths.map(|path| file(path, FileOutcome::Loaded)).into(),
+            ..Update::default()
+        };
+        records.apply(update, Timestamp::UNIX_EPOCH).unwrap();
+        let below = |path: &str| {
+            let files = records.files_below(path).unwrap().into_iter();
+            files.map(|file| file.path).collect::<Vec<_>>()
+        };
+        assert_eq!(below("a"), ["a", "a/b.md", "a/c/d.md"]);
+        assert_eq!(below("a/c/d.md"), ["a/c/d.md"]);
+        assert_eq!(below("").len(), paths.len());
+    }
+
+    #[test]
+    fn receipts_are_numbered_and_an_interrupted_update_is_finished_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.sqlite");
+        let receipt = |path: &str| NewReceipt {
+            path: path.into(),
+            change: Change::Added,
+            content_hash: Some("c".into()),
+            from: None,
+            detected_at: Timestamp::UNIX_EPOCH,
+            n_passages: 1,
+            error: None,
+        };
+        let update = |generation: u64, path: &str| Update {
+            generation,
+            files: vec![file(path, FileOutcome::Loaded)],
+            receipts: vec![receipt(path)],
+            ..Update::default()
+        };
+        let now = Timestamp::from_millisecond(7).unwrap();
+        let mut records = Records::open(&path).unwrap();
+        records.apply(update(1, "a.md"), now).unwrap();
+        records.prepare(&update(2, "b.md")).unwrap();
+        drop(records);
+
+        // The index never got to generation 2.
+        let mut records = Records::open(&path).unwrap();
+        assert!(!records.finish_interrupted(1, now).unwrap());
+        assert!(!records.finish_interrupted(2, now).unwrap(), "forgotten");
+        assert_eq!(records.last_seq().unwrap(), 1);
+
+        // The index got there, the records did not.
+        records.prepare(&update(2, "b.md")).unwrap();
+        drop(records);
+        let mut records = Records::open(&path).unwrap();
+        assert!(records.finish_interrupted(2, now).unwrap());
+        assert!(!records.finish_interrupted(2, now).unwrap());
+        assert_eq!(records.generation().unwrap(), 2);
+        let receipts = records.receipts_after(0, 10).unwrap();
+        let seen: Vec<_> = receipts
+            .iter()
+            .map(|r| (r.seq, &r.what.path[..], r.generation))
+            .collect();
+        assert_eq!(seen, [(1, "a.md", 1), (2, "b.md", 2)]);
+        assert_eq!(records.receipts_after(1, 10).unwrap(), receipts[1..]);
+        assert_eq!(records.receipts_after(0, 1).unwrap(), receipts[..1]);
+    }
+
+    #[test]
+    fn records_of_the_first_layout_are_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(schema::FIRST).unwrap();
+        old.execute_batch(
+            "INSERT INTO files VALUES ('a.md', 's', 'loaded', NULL);
+             INSERT INTO documents VALUES ('a.md', 'a.md', 'f');
+             INSERT INTO meta VALUES ('generation', '7'); PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(old);
+        let records = Records::open(&path).unwrap();
+        assert_eq!(records.generation().unwrap(), 7);
+        assert_eq!(records.files().unwrap()[0].source_hash, "s");
+        assert_eq!(records.documents_of("a.md").unwrap().len(), 1);
+        assert_eq!(records.last_seq().unwrap(), 0);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod update;
 
 pub use plan::{Plan, Source, plan};
 pub use progress::{Progress, Silent};
-pub use update::{Problem, Summary, Updater};
+pub use update::{Problem, Scope, Summary, Updater};
 
 use crate::engine::EngineError;
 use crate::records::RecordsError;

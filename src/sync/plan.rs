@@ -11,6 +11,8 @@ pub struct Source<F> {
     pub path: String,
     /// blake3 over the file, its sidecar and the folder defaults above it, lower-case hex.
     pub source_hash: String,
+    /// blake3 of the file's bytes, lower-case hex.
+    pub content_hash: String,
     /// What the reader needs to open it.
     pub file: F,
 }
@@ -18,19 +20,25 @@ pub struct Source<F> {
 /// The difference between corpus and records.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Plan<F> {
-    /// Files to read, in path order; `true` where the records know an earlier state.
-    pub read: Vec<(Source<F>, bool)>,
+    /// Files to read, in path order, with what the records know of them.
+    pub read: Vec<(Source<F>, Option<FileRecord>)>,
     /// Files that the records know and the corpus no longer holds, in path order.
-    pub removed: Vec<String>,
+    pub removed: Vec<FileRecord>,
     /// Number of files that need no work.
     pub n_unchanged: usize,
 }
 
-/// Compares by content: a file is read again when its source hash differs, or when it failed: the
-/// limits, the machine or the program may be better by now.
+/// Compares by content: a file is read again when its source hash differs, when `reread` asks for
+/// all, or when it failed: the limits, the machine or the program may be better by now.
 ///
-/// `sources` come in path order without repeats.
-pub fn plan<F>(sources: Vec<Source<F>>, records: Vec<FileRecord>) -> Plan<F> {
+/// `sources` come in path order without repeats. A file below one of `closed_folders` is not gone
+/// because it is not seen.
+pub fn plan<F>(
+    sources: Vec<Source<F>>,
+    records: Vec<FileRecord>,
+    closed_folders: &[String],
+    reread: bool,
+) -> Plan<F> {
     let mut known: BTreeMap<String, FileRecord> = records
         .into_iter()
         .map(|record| (record.path.clone(), record))
@@ -41,17 +49,30 @@ pub fn plan<F>(sources: Vec<Source<F>>, records: Vec<FileRecord>) -> Plan<F> {
         match known.remove(&source.path) {
             Some(record)
                 if record.source_hash == source.source_hash
-                    && record.outcome != FileOutcome::Failed =>
+                    && record.outcome != FileOutcome::Failed
+                    && !reread =>
             {
                 n_unchanged += 1;
             }
-            earlier => read.push((source, earlier.is_some())),
+            earlier => read.push((source, earlier)),
         }
     }
+    let is_hidden = |path: &str| {
+        let mut closed = closed_folders.iter();
+        closed.any(|folder| {
+            folder.is_empty()
+                || path
+                    .strip_prefix(folder.as_str())
+                    .is_some_and(|rest| rest.starts_with('/'))
+        })
+    };
+    let (hidden, removed): (Vec<_>, Vec<_>) = known
+        .into_values()
+        .partition(|record| is_hidden(&record.path));
     Plan {
         read,
-        removed: known.into_keys().collect(),
-        n_unchanged,
+        removed,
+        n_unchanged: n_unchanged + hidden.len(),
     }
 }
 
@@ -63,6 +84,7 @@ mod tests {
         Source {
             path: path.into(),
             source_hash: hash.into(),
+            content_hash: hash.into(),
             file: (),
         }
     }
@@ -71,22 +93,30 @@ mod tests {
         FileRecord {
             path: path.into(),
             source_hash: hash.into(),
+            content_hash: hash.into(),
             outcome: FileOutcome::Loaded,
             reason: None,
+            n_passages: 1,
+            is_stale: false,
         }
+    }
+
+    fn three() -> Vec<FileRecord> {
+        vec![record("a", "1"), record("b", "2"), record("c/d", "3")]
     }
 
     #[test]
     fn only_what_differs_is_read() {
-        let plan = plan(
-            vec![source("a", "1"), source("b", "2x"), source("d", "4")],
-            vec![record("a", "1"), record("b", "2"), record("c", "3")],
-        );
+        let seen = vec![source("a", "1"), source("b", "2x"), source("d", "4")];
+        let plan = plan(seen, three(), &[], false);
         assert_eq!(
             plan.read,
-            vec![(source("b", "2x"), true), (source("d", "4"), false)]
+            vec![
+                (source("b", "2x"), Some(record("b", "2"))),
+                (source("d", "4"), None)
+            ]
         );
-        assert_eq!(plan.removed, vec!["c".to_string()]);
+        assert_eq!(plan.removed, vec![record("c/d", "3")]);
         assert_eq!(plan.n_unchanged, 1);
     }
 
@@ -96,8 +126,28 @@ mod tests {
             outcome: FileOutcome::Failed,
             ..record("a", "1")
         };
-        let work = plan(vec![source("a", "1")], vec![failed]);
+        let work = plan(vec![source("a", "1")], vec![failed], &[], false);
         assert_eq!(work.read.len(), 1);
         assert_eq!(work.n_unchanged, 0);
+    }
+
+    #[test]
+    fn what_stands_in_a_closed_folder_is_not_gone() {
+        let closed = ["c".to_owned()];
+        let work = plan(Vec::<Source<()>>::new(), three(), &closed, false);
+        assert_eq!(work.removed, vec![record("a", "1"), record("b", "2")]);
+        assert_eq!(work.n_unchanged, 1);
+        let closed = ["".to_owned()];
+        assert!(
+            plan(Vec::<Source<()>>::new(), three(), &closed, false)
+                .removed
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn everything_is_read_when_asked() {
+        let seen = vec![source("a", "1"), source("b", "2")];
+        assert_eq!(plan(seen, three(), &[], true).read.len(), 2);
     }
 }

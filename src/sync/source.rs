@@ -1,56 +1,73 @@
 //! A look at the corpus: which files are there, and the hash of what shapes their documents.
 
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::{Problem, Progress, Source, SyncError};
-use crate::corpus::walk::{FOLDER_DEFAULTS, SIDECAR_SUFFIX, walk};
+use crate::corpus::walk::{FOLDER_DEFAULTS, SIDECAR_SUFFIX, walk_below};
 use crate::corpus::{CorpusFile, Outcome};
 use crate::records::FileOutcome;
 
-/// The corpus as it stands.
+/// The corpus as it stands, or a part of it.
 pub struct Seen {
     /// Files to index, in path order.
     pub sources: Vec<Source<CorpusFile>>,
     /// Files that are never read, and why.
     pub skipped: Vec<Problem>,
+    /// Folders that are there but cannot be listed.
+    pub closed_folders: Vec<String>,
 }
 
-/// Walks the corpus and hashes every file with its sidecar and the folder defaults above it.
+/// Walks what stands at or below `paths` (the empty path is the whole corpus) and hashes every file
+/// with its sidecar and the folder defaults above it.
 ///
 /// # Errors
 /// [`SyncError::Corpus`] when the corpus folder itself cannot be read.
-pub fn look(root: &Path, progress: &dyn Progress) -> Result<Seen, SyncError> {
-    let walked = walk(root).map_err(|source| SyncError::Corpus {
-        path: root.to_owned(),
-        source,
-    })?;
-    let shaping: BTreeMap<String, String> = walked
-        .metadata_files
+pub fn look(
+    root: &Path,
+    paths: &BTreeSet<String>,
+    progress: &dyn Progress,
+) -> Result<Seen, SyncError> {
+    let walked =
+        walk_below(root, paths.iter().map(String::as_str)).map_err(|source| SyncError::Corpus {
+            path: root.to_owned(),
+            source,
+        })?;
+    progress.stage("检查文件", walked.files.len() as u64);
+    let shaping: BTreeSet<String> = walked
+        .files
+        .iter()
+        .flat_map(|file| shaping_paths(&file.path))
+        .collect();
+    let shaping: BTreeMap<String, String> = shaping
         .into_par_iter()
-        .map(|file| (hash_of(&file.full_path), file.path))
+        .filter_map(|path| Some((hash_if_there(&root.join(&path))?, path)))
         .map(|(hash, path)| (path, hash))
         .collect();
-    progress.stage("检查文件", walked.files.len() as u64);
     let sources = walked
         .files
         .into_par_iter()
         .map(|file| {
+            let content_hash = hash_of(&file.full_path);
             let source = Source {
                 path: file.path.clone(),
-                source_hash: source_hash(&file, &shaping),
+                source_hash: source_hash(&content_hash, &file, &shaping),
+                content_hash,
                 file,
             };
             progress.advance(1);
             source
         })
         .collect();
-    let skipped = walked.skipped.into_iter().map(problem).collect();
-    Ok(Seen { sources, skipped })
+    Ok(Seen {
+        sources,
+        skipped: walked.skipped.into_iter().map(problem).collect(),
+        closed_folders: walked.closed_folders,
+    })
 }
 
 fn problem((path, outcome): (String, Outcome)) -> Problem {
@@ -68,9 +85,13 @@ fn problem((path, outcome): (String, Outcome)) -> Problem {
 }
 
 /// blake3 over the hashes of the file, its sidecar and the defaults of every folder above it.
-fn source_hash(file: &CorpusFile, shaping: &BTreeMap<String, String>) -> String {
+fn source_hash(
+    content_hash: &str,
+    file: &CorpusFile,
+    shaping: &BTreeMap<String, String>,
+) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(hash_of(&file.full_path).as_bytes());
+    hasher.update(content_hash.as_bytes());
     for path in shaping_paths(&file.path) {
         if let Some(hash) = shaping.get(&path) {
             hasher.update(path.as_bytes());
@@ -88,6 +109,12 @@ fn shaping_paths(path: &str) -> Vec<String> {
     }
     paths.push(format!("{path}{SIDECAR_SUFFIX}"));
     paths
+}
+
+/// The hash of a metadata file, if there is one. A symbolic link is none.
+fn hash_if_there(path: &Path) -> Option<String> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    metadata.is_file().then(|| hash_of(path))
 }
 
 /// blake3 of a file's bytes; of the error's name when it cannot be read, so that it is tried again

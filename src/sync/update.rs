@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::source::look;
 use super::{Plan, Progress, Source, SyncError, plan};
+use crate::corpus::folder_defaults::FolderDefaults;
 use crate::corpus::load::{LoadContext, load_file};
 use crate::corpus::{CorpusFile, Finding, Limits, Outcome};
 use crate::document::Document;
 use crate::engine::{Build, PassageIndex};
-use crate::records::{DocumentRecord, FileOutcome, FileRecord, FindingRecord, Records, Update};
+use crate::records::{
+    Change, DocumentRecord, FileOutcome, FileRecord, FindingRecord, NewReceipt, Records, Update,
+};
 
 /// Files read side by side before their documents go to the index. Bounds memory.
 const FILES_PER_STEP: usize = 32;
@@ -51,10 +55,32 @@ pub struct Summary {
     pub n_documents: usize,
     /// Passages in the index.
     pub n_passages: usize,
-    /// Files that are not in the index, by path.
+    /// Files that are not in the index, by path; of an update within a scope, those never read.
     pub problems: Vec<Problem>,
     /// Milliseconds until the new generation was searchable.
     pub searchable_ms: u64,
+}
+
+/// Which part of the corpus an update looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Files and folders relative to the corpus, whether they are there or not; the empty path is
+    /// the whole corpus.
+    pub paths: BTreeSet<String>,
+    /// When a change at one of the paths was noticed first; the start of the update for others.
+    pub detected_at: BTreeMap<String, Timestamp>,
+    /// Whether files are read even when nothing about them changed.
+    pub reread: bool,
+}
+
+impl Scope {
+    /// The whole corpus.
+    pub fn whole() -> Self {
+        Self {
+            paths: BTreeSet::from([String::new()]),
+            ..Self::default()
+        }
+    }
 }
 
 /// Brings one index up to date with one corpus.
@@ -75,42 +101,93 @@ impl Updater<'_> {
     /// Reads what differs and makes it visible as one generation; `full` reads everything.
     ///
     /// Everything is also built anew when the index was made by another version, model or
-    /// lexicon, or when it and the records do not describe the same generation: after a crash
-    /// between the two, or when the search folder was deleted.
+    /// lexicon, or when it and the records do not describe the same generation: when the search
+    /// folder was deleted, say.
     ///
     /// # Errors
     /// [`SyncError`]; the generation that was serving goes on serving.
     pub fn bring_up_to_date(&mut self, full: bool) -> Result<Summary, SyncError> {
         let began = Instant::now();
-        let seen = look(self.corpus, self.progress)?;
+        self.finish_interrupted()?;
+        let mut summary = self.update_within(&Scope::whole(), full)?;
+        self.add_problems(&mut summary.problems)?;
+        summary.searchable_ms = began.elapsed().as_millis() as u64;
+        Ok(summary)
+    }
+
+    /// Makes what changed within `scope` visible as one generation; none is made where nothing
+    /// that is indexed changed.
+    ///
+    /// # Errors
+    /// [`SyncError`]; the generation that was serving goes on serving.
+    pub fn update(&mut self, scope: &Scope) -> Result<Summary, SyncError> {
+        self.finish_interrupted()?;
+        self.update_within(scope, false)
+    }
+
+    fn finish_interrupted(&mut self) -> Result<(), SyncError> {
+        let serving = self.index.snapshot().generation;
+        if self.records.finish_interrupted(serving, Timestamp::now())? {
+            tracing::info!(
+                generation = serving,
+                "the receipts of an interrupted update are written"
+            );
+        }
+        Ok(())
+    }
+
+    fn update_within(&mut self, scope: &Scope, full: bool) -> Result<Summary, SyncError> {
+        let began = Instant::now();
+        let now = Timestamp::now();
         let recorded = self.records.generation()?;
         let serving = self.index.snapshot().generation;
         let rebuild = full || self.index.needs_rebuild() || recorded != serving;
-        let known = if rebuild {
-            Vec::new()
-        } else {
-            self.records.files()?
+        let whole = Scope {
+            detected_at: scope.detected_at.clone(),
+            ..Scope::whole()
         };
+        let scope = if rebuild { &whole } else { scope };
+        let seen = look(self.corpus, &scope.paths, self.progress)?;
+        let mut known = Vec::new();
+        for path in &scope.paths {
+            known.extend(self.records.files_below(path)?);
+        }
 
         let mut summary = Summary {
             rebuilt: rebuild,
             n_files: seen.sources.len() + seen.skipped.len(),
             ..Summary::default()
         };
-        let work = plan(seen.sources, known);
+        // A build from nothing has no earlier state to keep of files that it cannot see.
+        let closed_folders = if rebuild {
+            &[]
+        } else {
+            &seen.closed_folders[..]
+        };
+        let reread = scope.reread || rebuild;
+        let work = plan(seen.sources, known, closed_folders, reread);
         summary.n_removed = work.removed.len();
         summary.n_unchanged = work.n_unchanged;
-        summary.n_modified = work.read.iter().filter(|(_, known)| *known).count();
+        summary.n_modified = work
+            .read
+            .iter()
+            .filter(|(_, known)| known.is_some())
+            .count();
         summary.n_added = work.read.len() - summary.n_modified;
+        if rebuild {
+            // Whatever was known is read anew and comes in as it was.
+            summary.n_added = work.read.len();
+            summary.n_modified = 0;
+        }
         if rebuild || !work.read.is_empty() || !work.removed.is_empty() {
-            self.build(work, rebuild, recorded.max(serving) + 1)?;
+            self.build(work, rebuild, recorded.max(serving), (scope, now))?;
         }
 
         let snapshot = self.index.snapshot();
         summary.generation = snapshot.generation;
         summary.n_documents = snapshot.words.n_documents();
         summary.n_passages = snapshot.words.n_passages();
-        summary.problems = self.problems(seen.skipped)?;
+        summary.problems = seen.skipped;
         summary.searchable_ms = began.elapsed().as_millis() as u64;
         Ok(summary)
     }
@@ -119,21 +196,24 @@ impl Updater<'_> {
         &mut self,
         work: Plan<CorpusFile>,
         rebuild: bool,
-        generation: u64,
+        serving: u64,
+        (scope, now): (&Scope, Timestamp),
     ) -> Result<(), SyncError> {
         let mut step = Step {
-            build: self.index.begin(rebuild, generation)?,
+            build: self.index.begin(rebuild, serving + 1)?,
             records: self.records,
             rebuild,
             taken: BTreeSet::new(),
+            removed: work.removed.iter().map(|file| file.path.clone()).collect(),
+            is_changed: rebuild,
+            detected: Detected { scope, now },
             update: Update {
                 reset: rebuild,
-                generation,
                 ..Update::default()
             },
         };
-        for path in &work.removed {
-            step.remove_file(path)?;
+        for file in &work.removed {
+            step.remove_file(file)?;
         }
         let n_bytes = work
             .read
@@ -141,9 +221,11 @@ impl Updater<'_> {
             .map(|(source, _)| source.file.n_bytes)
             .sum();
         self.progress.stage("读取并索引（字节）", n_bytes);
+        let paths = work.read.iter().map(|(source, _)| source.path.as_str());
         let context = LoadContext {
             limits: self.limits.clone(),
-            ..LoadContext::of_corpus(self.corpus)
+            defaults: FolderDefaults::load_above(self.corpus, paths),
+            ..LoadContext::default()
         };
         for (_, finding) in context.defaults.findings() {
             tracing::warn!("{}", finding.message);
@@ -153,20 +235,36 @@ impl Updater<'_> {
                 .par_iter()
                 .map(|(source, _)| load_file(&source.file, &context))
                 .collect();
-            for ((source, _), outcome) in sources.iter().zip(outcomes) {
-                step.take_file(source, outcome, self.progress)?;
+            for ((source, known), outcome) in sources.iter().zip(outcomes) {
+                step.take_file(source, known.as_ref(), outcome, self.progress)?;
             }
         }
         self.progress.stage("写入索引", 0);
-        let Step { build, update, .. } = step;
-        build.commit()?;
-        self.records.apply(&update)?;
+        let Step {
+            build,
+            mut update,
+            is_changed,
+            ..
+        } = step;
+        pair_moves(&mut update.receipts);
+        update.generation = if is_changed { serving + 1 } else { serving };
+        if !is_changed {
+            drop(build);
+        } else {
+            // A build from nothing is simply done again when it is interrupted here.
+            if !rebuild {
+                self.records.prepare(&update)?;
+            }
+            build.commit()?;
+        }
+        if !update.is_empty() {
+            self.records.apply(update, Timestamp::now())?;
+        }
         Ok(())
     }
 
-    /// Files outside the index: those that were read in vain, and those that are never read.
-    fn problems(&self, skipped: Vec<Problem>) -> Result<Vec<Problem>, SyncError> {
-        let mut problems = skipped;
+    /// Adds the files that were read in vain.
+    fn add_problems(&self, problems: &mut Vec<Problem>) -> Result<(), SyncError> {
         for file in self.records.files()? {
             if file.outcome != FileOutcome::Loaded {
                 problems.push(Problem {
@@ -177,28 +275,104 @@ impl Updater<'_> {
             }
         }
         problems.sort();
-        Ok(problems)
+        Ok(())
+    }
+}
+
+/// When changes were noticed.
+struct Detected<'s> {
+    scope: &'s Scope,
+    now: Timestamp,
+}
+
+impl Detected<'_> {
+    /// When a change of `path`, or of the nearest folder above it, was noticed first.
+    fn at(&self, path: &str) -> Timestamp {
+        let known = &self.scope.detected_at;
+        let above = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
+        let noticed = [path].into_iter().chain(above).chain([""]);
+        let mut noticed = noticed.filter_map(|path| known.get(path));
+        noticed.next().copied().unwrap_or(self.now)
+    }
+}
+
+/// Turns a file that is gone and a new one of the same content into one that was moved.
+fn pair_moves(receipts: &mut Vec<NewReceipt>) {
+    let mut gone: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, receipt) in receipts.iter().enumerate().rev() {
+        if let (Change::Removed, Some(hash)) = (receipt.change, &receipt.content_hash) {
+            gone.entry(hash.clone()).or_default().push(at);
+        }
+    }
+    let mut paired = BTreeSet::new();
+    for at in 0..receipts.len() {
+        let receipt = &receipts[at];
+        if receipt.change != Change::Added {
+            continue;
+        }
+        let hash = receipt.content_hash.clone().unwrap_or_default();
+        if let Some(from) = gone.get_mut(&hash).and_then(Vec::pop) {
+            paired.insert(from);
+            let (from, detected_at) = (receipts[from].path.clone(), receipts[from].detected_at);
+            let receipt = &mut receipts[at];
+            receipt.change = Change::Moved;
+            receipt.from = Some(from);
+            receipt.detected_at = receipt.detected_at.min(detected_at);
+        }
+    }
+    let mut at = 0;
+    receipts.retain(|_| {
+        at += 1;
+        !paired.contains(&(at - 1))
+    });
+    for receipt in receipts {
+        if receipt.change == Change::Removed {
+            receipt.content_hash = None;
+        }
     }
 }
 
 /// A build under way, with what it will change in the records.
-struct Step<'i, 'r> {
+struct Step<'i, 'r, 's> {
     build: Build<'i>,
     records: &'r Records,
     rebuild: bool,
     /// Ids of documents put by this build.
     taken: BTreeSet<String>,
+    /// Paths of files that are gone.
+    removed: BTreeSet<String>,
+    /// Whether anything that is indexed differs from the generation before.
+    is_changed: bool,
+    detected: Detected<'s>,
     update: Update,
 }
 
-impl Step<'_, '_> {
-    fn remove_file(&mut self, path: &str) -> Result<(), SyncError> {
-        for document in self.records.documents_of(path)? {
-            if !self.taken.contains(&document.id) {
-                self.build.delete(&document.id)?;
+impl Step<'_, '_, '_> {
+    fn remove_file(&mut self, file: &FileRecord) -> Result<(), SyncError> {
+        let mut n_documents = 0;
+        // A build from nothing has nothing to delete.
+        if !self.rebuild {
+            for document in self.records.documents_of(&file.path)? {
+                n_documents += 1;
+                if !self.taken.contains(&document.id) {
+                    self.build.delete(&document.id)?;
+                    self.is_changed = true;
+                }
             }
         }
-        self.update.removed_files.push(path.to_owned());
+        // What never got in goes without a receipt, unless its failure had one.
+        if n_documents > 0 || self.rebuild || file.outcome != FileOutcome::Loaded {
+            self.update.receipts.push(NewReceipt {
+                path: file.path.clone(),
+                change: Change::Removed,
+                content_hash: Some(file.content_hash.clone()),
+                from: None,
+                detected_at: self.detected.at(&file.path),
+                n_passages: 0,
+                error: None,
+            });
+        }
+        self.update.removed_files.push(file.path.clone());
         Ok(())
     }
 
@@ -207,59 +381,150 @@ impl Step<'_, '_> {
     fn take_file(
         &mut self,
         source: &Source<CorpusFile>,
+        known: Option<&FileRecord>,
         outcome: Outcome,
         progress: &dyn Progress,
     ) -> Result<(), SyncError> {
-        let (documents, mut findings, outcome, reason) = match outcome {
+        match outcome {
             Outcome::Loaded {
                 documents,
                 findings,
-            } => (documents, findings, FileOutcome::Loaded, None),
-            Outcome::Skipped(reason) => (vec![], vec![], FileOutcome::Skipped, Some(reason)),
-            Outcome::NoText(reason) => (vec![], vec![], FileOutcome::NoText, Some(reason)),
-            Outcome::Failed(reason) => (vec![], vec![], FileOutcome::Failed, Some(reason)),
-        };
-        let mut indexed: BTreeMap<String, String> = if self.rebuild {
-            BTreeMap::new()
-        } else {
-            let known = self.records.documents_of(&source.path)?;
-            known
-                .into_iter()
-                .map(|document| (document.id, document.fingerprint))
-                .collect()
-        };
+            } => self.take_documents(source, known, (documents, findings), progress),
+            Outcome::Skipped(reason) => self.leave_out(source, known, FileOutcome::Skipped, reason),
+            Outcome::NoText(reason) => self.leave_out(source, known, FileOutcome::NoText, reason),
+            Outcome::Failed(reason) => {
+                let gone = std::fs::symlink_metadata(&source.file.full_path)
+                    .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+                match known {
+                    // Removed since it was seen.
+                    Some(known) if gone && !self.rebuild => self.remove_file(known),
+                    None if gone => Ok(()),
+                    Some(known) if !self.rebuild && has_served(known) => {
+                        self.keep_stale(source, known, reason);
+                        Ok(())
+                    }
+                    _ => self.leave_out(source, known, FileOutcome::Failed, reason),
+                }
+            }
+        }
+    }
+
+    fn take_documents(
+        &mut self,
+        source: &Source<CorpusFile>,
+        known: Option<&FileRecord>,
+        (documents, mut findings): (Vec<Document>, Vec<Finding>),
+        progress: &dyn Progress,
+    ) -> Result<(), SyncError> {
+        let mut indexed = self.indexed_of(&source.path)?;
         let n_documents = documents.len().max(1) as u64;
         let mut n_bytes_left = source.file.n_bytes;
+        let mut n_passages = 0;
+        let mut is_changed = false;
         let mut documents = documents.into_iter().peekable();
         while documents.peek().is_some() {
             let mut changed = Vec::new();
             let mut n_taken = 0;
             for mut document in documents.by_ref().take(DOCUMENTS_PER_STEP) {
                 n_taken += 1;
+                n_passages += document.passages.len() as u32;
                 self.make_id_unique(&mut document, &mut findings)?;
                 let fingerprint = fingerprint(&document);
-                if indexed.remove(&document.id).as_ref() != Some(&fingerprint) {
-                    changed.push(document.clone());
-                }
-                self.update.documents.push(DocumentRecord {
-                    id: document.id,
+                let record = DocumentRecord {
+                    id: document.id.clone(),
                     path: source.path.clone(),
                     fingerprint,
-                });
+                };
+                if indexed.remove(&document.id).as_ref() != Some(&record.fingerprint) {
+                    changed.push(document);
+                }
+                self.update.documents.push(record);
             }
-            self.build.put(&changed)?;
+            is_changed |= !changed.is_empty();
+            if !changed.is_empty() {
+                self.build.put(&changed)?;
+            }
             let n_bytes = (source.file.n_bytes * n_taken / n_documents).min(n_bytes_left);
             progress.advance(n_bytes);
             n_bytes_left -= n_bytes;
         }
         progress.advance(n_bytes_left);
+        is_changed |= self.delete_all(indexed)?;
+        self.is_changed |= is_changed;
+
+        let change = match known {
+            Some(known) if has_served(known) => {
+                let differs = is_changed && !self.rebuild;
+                let is_other = known.content_hash != source.content_hash;
+                (differs || is_other || known.is_stale).then_some(Change::Modified)
+            }
+            _ => Some(Change::Added),
+        };
+        if let Some(change) = change {
+            self.receipt(source, change, n_passages, None);
+        }
+        self.update.files.push(FileRecord {
+            n_passages,
+            ..file_record(source, FileOutcome::Loaded, None)
+        });
+        self.find(&source.path, findings);
+        Ok(())
+    }
+
+    /// Lists a file without documents; those that it had are outdated.
+    fn leave_out(
+        &mut self,
+        source: &Source<CorpusFile>,
+        known: Option<&FileRecord>,
+        outcome: FileOutcome,
+        reason: String,
+    ) -> Result<(), SyncError> {
+        let indexed = self.indexed_of(&source.path)?;
+        self.is_changed |= self.delete_all(indexed)?;
+        let record = file_record(source, outcome, Some(reason.clone()));
+        if known != Some(&record) || self.rebuild {
+            if known.is_none_or(|known| is_news(known, &record)) {
+                self.receipt(source, Change::Failed, 0, Some(reason));
+            }
+            self.update.files.push(record);
+        }
+        Ok(())
+    }
+
+    /// Lets the last good state of a file go on serving.
+    fn keep_stale(&mut self, source: &Source<CorpusFile>, known: &FileRecord, reason: String) {
+        let record = FileRecord {
+            content_hash: known.content_hash.clone(),
+            n_passages: known.n_passages,
+            is_stale: true,
+            ..file_record(source, FileOutcome::Failed, Some(reason.clone()))
+        };
+        if *known != record {
+            self.receipt(source, Change::Failed, known.n_passages, Some(reason));
+            self.update.stale_files.push(record);
+        }
+    }
+
+    /// What is indexed of a file: id → fingerprint.
+    fn indexed_of(&self, path: &str) -> Result<BTreeMap<String, String>, SyncError> {
+        if self.rebuild {
+            return Ok(BTreeMap::new());
+        }
+        let known = self.records.documents_of(path)?.into_iter();
+        Ok(known
+            .map(|document| (document.id, document.fingerprint))
+            .collect())
+    }
+
+    fn delete_all(&mut self, indexed: BTreeMap<String, String>) -> Result<bool, SyncError> {
+        let mut is_changed = false;
         for id in indexed.into_keys() {
             if !self.taken.contains(&id) {
                 self.build.delete(&id)?;
+                is_changed = true;
             }
         }
-        self.record(source, outcome, reason, findings);
-        Ok(())
+        Ok(is_changed)
     }
 
     /// Gives a document whose id belongs to another one an id made from its path, with a finding:
@@ -274,9 +539,8 @@ impl Step<'_, '_> {
         } else {
             self.records.path_of(&document.id)?
         };
-        let is_foreign = owner.is_some_and(|path| {
-            path != document.path && !self.update.removed_files.contains(&path)
-        });
+        let is_foreign =
+            owner.is_some_and(|path| path != document.path && !self.removed.contains(&path));
         if is_foreign || self.taken.contains(&document.id) {
             let wanted = std::mem::take(&mut document.id);
             document.id = (1u32..)
@@ -296,28 +560,61 @@ impl Step<'_, '_> {
         Ok(())
     }
 
-    fn record(
+    fn receipt(
         &mut self,
         source: &Source<CorpusFile>,
-        outcome: FileOutcome,
-        reason: Option<String>,
-        findings: Vec<Finding>,
+        change: Change,
+        n_passages: u32,
+        error: Option<String>,
     ) {
-        self.update.files.push(FileRecord {
+        self.update.receipts.push(NewReceipt {
             path: source.path.clone(),
-            source_hash: source.source_hash.clone(),
-            outcome,
-            reason,
+            change,
+            content_hash: Some(source.content_hash.clone()),
+            from: None,
+            detected_at: self.detected.at(&source.path),
+            n_passages,
+            error,
         });
-        self.update
-            .findings
-            .extend(findings.into_iter().map(|finding| FindingRecord {
-                path: source.path.clone(),
-                error: finding.error,
-                code: finding.code.to_owned(),
-                message: finding.message,
-            }));
     }
+
+    fn find(&mut self, path: &str, findings: Vec<Finding>) {
+        let records = findings.into_iter().map(|finding| FindingRecord {
+            path: path.to_owned(),
+            error: finding.error,
+            code: finding.code.to_owned(),
+            message: finding.message,
+        });
+        self.update.findings.extend(records);
+    }
+}
+
+fn file_record(
+    source: &Source<CorpusFile>,
+    outcome: FileOutcome,
+    reason: Option<String>,
+) -> FileRecord {
+    FileRecord {
+        path: source.path.clone(),
+        source_hash: source.source_hash.clone(),
+        content_hash: source.content_hash.clone(),
+        outcome,
+        reason,
+        n_passages: 0,
+        is_stale: false,
+    }
+}
+
+/// Whether documents of a file are indexed.
+fn has_served(known: &FileRecord) -> bool {
+    known.outcome == FileOutcome::Loaded || known.is_stale
+}
+
+/// Whether a failure differs from what editors were told before.
+fn is_news(known: &FileRecord, now: &FileRecord) -> bool {
+    known.outcome != now.outcome
+        || known.reason != now.reason
+        || known.content_hash != now.content_hash
 }
 
 /// blake3 over everything of a document that is indexed or shown, lower-case hex.
