@@ -13,6 +13,7 @@ use jiff::civil::date;
 use zhiku::document::{Audience, ByteSpan, Document, Metadata, Passage};
 use zhiku::embedding::{Embedder, StaticEmbedder};
 use zhiku::engine::{Ingredients, PassageIndex};
+use zhiku::lexical::Amount;
 use zhiku::lexical::LexicalQuery;
 use zhiku::retrieval::fusion::FusionMethod;
 use zhiku::retrieval::{
@@ -100,7 +101,7 @@ fn ingredients() -> Ingredients {
 fn build(documents: &[Document]) -> (tempfile::TempDir, PassageIndex) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let index = PassageIndex::open(folder.path(), ingredients()).expect("an empty index");
-    let mut build = index.begin(true, 1).expect("a build");
+    let mut build = index.begin(true, Amount::Much, 1).expect("a build");
     build.put(documents).expect("documents");
     build.commit().expect("a commit");
     (folder, index)

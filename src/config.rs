@@ -31,6 +31,8 @@ pub struct Config {
     pub corpus: CorpusConfig,
     /// Where Zhiku writes.
     pub index: IndexConfig,
+    /// How changes of the corpus are noticed.
+    pub watch: WatchConfig,
     /// What one file may cost.
     pub limits: LimitsConfig,
     /// What turns text into vectors.
@@ -59,6 +61,33 @@ pub struct CorpusConfig {
 pub struct IndexConfig {
     /// The folder that Zhiku writes.
     pub path: PathBuf,
+}
+
+/// `[watch]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WatchConfig {
+    /// How changes are noticed.
+    pub mode: WatchMode,
+    /// Seconds between two looks, in mode `poll`.
+    pub poll_interval_s: u64,
+    /// A file that is being written and was not closed is read when it has rested this long.
+    pub settle_ms: u64,
+    /// Minutes between two comparisons of all files by content; 0: never.
+    pub reconcile_minutes: u64,
+}
+
+/// How changes of the corpus are noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchMode {
+    /// The operating system tells.
+    #[default]
+    Native,
+    /// By looking, for network shares that tell nothing.
+    Poll,
+    /// Not at all: only at start and when asked.
+    Off,
 }
 
 /// `[limits]`
@@ -166,6 +195,17 @@ impl Default for IndexConfig {
     fn default() -> Self {
         Self {
             path: "index".into(),
+        }
+    }
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        Self {
+            mode: WatchMode::Native,
+            poll_interval_s: 5,
+            settle_ms: 1_000,
+            reconcile_minutes: 10,
         }
     }
 }

@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
+use crate::records::Receipt;
 use crate::retrieval::{Degraded, Mode};
 
 /// Upper ends of the latency buckets, in seconds; the targets (4 and 15 ms) fall on two of them.
@@ -133,6 +134,23 @@ impl Metrics {
         counter!("zhiku_searches_refused_total").increment(1);
     }
 
+    /// One change became visible, or failed.
+    pub fn change(&self, receipt: &Receipt) {
+        counter!("zhiku_changes_total", "change" => receipt.what.change.name()).increment(1);
+        let lag = Duration::from_millis(receipt.lag_ms());
+        histogram!("zhiku_change_lag_seconds").record(lag);
+    }
+
+    /// So many paths wait to be looked at.
+    pub fn changes_waiting(&self, n_paths: usize) {
+        gauge!("zhiku_changes_waiting").set(n_paths as f64);
+    }
+
+    /// The index could not follow the corpus, and will try again.
+    pub fn update_failed(&self) {
+        counter!("zhiku_update_failures_total").increment(1);
+    }
+
     /// What is served now.
     pub fn index(&self, size: IndexSize) {
         // Gauges are floating-point; counts stay exact below 2^53.
@@ -159,6 +177,16 @@ fn describe() {
     describe_counter!(
         "zhiku_searches_refused_total",
         "Searches refused because too many ran"
+    );
+    describe_counter!("zhiku_changes_total", "Changes of files, by kind");
+    describe_histogram!(
+        "zhiku_change_lag_seconds",
+        "From noticing a change to every query seeing it"
+    );
+    describe_gauge!("zhiku_changes_waiting", "Paths that changed and wait");
+    describe_counter!(
+        "zhiku_update_failures_total",
+        "Updates of the index that failed as a whole"
     );
     describe_gauge!("zhiku_generation", "The generation that serves");
     describe_gauge!("zhiku_documents", "Documents in the generation that serves");

@@ -22,6 +22,7 @@ use zhiku::corpus::Limits;
 use zhiku::document::{Audience, Validity};
 use zhiku::embedding::StaticEmbedder;
 use zhiku::engine::{EngineError, Ingredients, PassageIndex};
+use zhiku::lexical::Amount;
 use zhiku::records::Records;
 use zhiku::retrieval::fusion::FusionMethod;
 use zhiku::retrieval::{
@@ -202,7 +203,7 @@ fn an_abandoned_build_leaves_what_was_serving() {
     let before = answer(&open, "养老金");
     let snapshot = open.index.snapshot();
     let stored = snapshot.words.document("a.md").unwrap().unwrap().document;
-    let mut build = open.index.begin(false, 2).unwrap();
+    let mut build = open.index.begin(false, Amount::Little, 2).unwrap();
     build
         .put(&[zhiku::document::Document {
             id: "b".into(),

@@ -25,6 +25,7 @@ use crate::corpus::passages::CutOptions;
 use crate::document::{Audience, Document};
 use crate::engine::PassageIndex;
 use crate::evaluation::{Pack, evaluate};
+use crate::lexical::Amount;
 use crate::retrieval::{
     Admission, Filters, Group, MAX_QUERY_CHARS, Mode, Retriever, SearchError, SearchRequest,
 };
@@ -123,7 +124,7 @@ fn index_pack(pack: &Pack, index: &PassageIndex) -> anyhow::Result<()> {
         sidecar: &defaults,
         cut: CutOptions::default(),
     };
-    let mut build = index.begin(true, 1)?;
+    let mut build = index.begin(true, Amount::Much, 1)?;
     let mut batch: Vec<Document> = Vec::with_capacity(DOCUMENTS_PER_STEP);
     for (line, document) in (1..).zip(pack.documents()?) {
         let document = document?;

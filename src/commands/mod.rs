@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+mod changes;
 mod check;
 mod embedding;
 mod eval;
@@ -34,6 +35,8 @@ enum Command {
     Search(search::Arguments),
     /// Measure retrieval on a folder in BEIR layout
     Eval(eval::Arguments),
+    /// Show what became searchable, and when
+    Changes(changes::Arguments),
     /// List what editors should mend
     Check(check::Arguments),
     /// Train or adapt the built-in embedding model
@@ -66,6 +69,7 @@ impl Cli {
             Command::Index(arguments) => index::run(arguments),
             Command::Search(arguments) => search::run(arguments),
             Command::Eval(arguments) => eval::run(arguments),
+            Command::Changes(arguments) => changes::run(arguments),
             Command::Check(arguments) => check::run(arguments),
             Command::Embedding(subcommand) => embedding::run(subcommand),
         };

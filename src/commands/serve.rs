@@ -1,9 +1,10 @@
-//! `zhiku serve`: bring the index up to date, then answer over HTTP. The main job.
+//! `zhiku serve`: bring the index up to date, follow the corpus, answer over HTTP. The main job.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
@@ -13,12 +14,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Console;
 use super::served::Served;
-use super::workplace::{Workplace, retrieval_settings};
+use super::workplace::{Workplace, analyser, limits, retrieval_settings, watch_settings};
 use super::{Places, index};
 use crate::config::{Config, Overrides};
+use crate::engine::PassageIndex;
 use crate::http::{App, serve};
+use crate::records::{Receipt, Records};
 use crate::retrieval::Retriever;
+use crate::sync::{Listener, Live, SyncError, Watch};
 use crate::telemetry::{Metrics, start_logging};
+
+/// How often it is asked whether a new graph pays.
+const BETWEEN_UPKEEP: Duration = Duration::from_secs(1);
+/// How long upkeep rests after a failure.
+const AFTER_FAILED_UPKEEP: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -47,14 +56,15 @@ async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;
     let served = Arc::new(Served::default());
-    let app = App::new(served.clone(), &config, Metrics::start()?);
+    let metrics = Metrics::start()?;
+    let app = App::new(served.clone(), &config, metrics.clone());
     let shutdown = CancellationToken::new();
     let stop = Arc::new(AtomicBool::new(false));
 
     let background = {
         let (served, stop, shutdown) = (served.clone(), stop.clone(), shutdown.clone());
         tokio::task::spawn_blocking(move || {
-            let outcome = prepare(&config, &served, &stop);
+            let outcome = prepare(&config, &served, &metrics, &stop);
             if outcome.is_err() {
                 shutdown.cancel();
             }
@@ -69,23 +79,104 @@ async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
     http.context("the server failed")
 }
 
-/// Opens the index and serves what it holds, brings it up to date, builds the graph.
-fn prepare(config: &Config, served: &Served, stop: &AtomicBool) -> anyhow::Result<()> {
+/// Opens the index and serves what it holds, brings it up to date, and follows the corpus.
+fn prepare(
+    config: &Config,
+    served: &Served,
+    metrics: &Metrics,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
     let mut workplace = Workplace::open(config)?;
     let retriever = Retriever::new(workplace.index.clone(), retrieval_settings(config)?)?;
     served.begin(retriever);
+    served.share_records(Records::open_read_only(&workplace.records_path)?)?;
+    // Before the first look, so that nothing falls between the two.
+    let watch = Watch::start(&config.corpus.path, watch_settings(config));
     let console = Console::new();
     let summary = workplace.bring_up_to_date(false, &console)?;
     console.finish();
     eprint!("{}", index::to_text(&summary));
-    served.share_records(workplace.records);
-    let built = workplace.index.build_graph(&|_, _| {}, stop);
-    match built {
-        Ok(true) => tracing::info!("the vector graph is complete"),
-        Ok(false) => {}
-        Err(error) => tracing::error!(%error, "no vector graph; vectors are compared one by one"),
-    }
+    served.tell(workplace.records.last_seq()?);
+    served.take_requests(watch.requests());
+
+    let index = workplace.index.clone();
+    std::thread::scope(|scope| {
+        scope.spawn(|| keep_up(&index, stop));
+        let live = Live {
+            index: &index,
+            records: &mut workplace.records,
+            records_path: &workplace.records_path,
+            limits: limits(config),
+            analyser: &|| analyser(&config.corpus.path),
+            listener: &Announcer { served, metrics },
+        };
+        let followed = live.follow(watch, stop);
+        // Without anybody who follows there is nothing to keep up either.
+        stop.store(true, Ordering::Relaxed);
+        followed
+    })?;
     Ok(())
+}
+
+/// Builds the graph over the vectors whenever enough of them are new.
+fn keep_up(index: &PassageIndex, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        match index.build_graph(&|_, _| {}, stop) {
+            Ok(true) => tracing::info!("the vector graph is complete"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "no vector graph; vectors are compared one by one");
+                sleep_unless(stop, AFTER_FAILED_UPKEEP);
+            }
+        }
+        sleep_unless(stop, BETWEEN_UPKEEP);
+    }
+}
+
+/// Sleeps for `time`, or until `stop` becomes true.
+fn sleep_unless(stop: &AtomicBool, time: Duration) {
+    let until = Instant::now() + time;
+    while !stop.load(Ordering::Relaxed) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Passes on what following the corpus comes to.
+struct Announcer<'a> {
+    served: &'a Served,
+    metrics: &'a Metrics,
+}
+
+impl Listener for Announcer<'_> {
+    fn receipts(&self, receipts: &[Receipt]) {
+        for receipt in receipts {
+            self.metrics.change(receipt);
+            let what = &receipt.what;
+            match &what.error {
+                Some(reason) => {
+                    tracing::warn!(path = what.path, reason, "a file could not be read");
+                }
+                None => tracing::info!(
+                    path = what.path,
+                    change = what.change.name(),
+                    generation = receipt.generation,
+                    lag_ms = receipt.lag_ms(),
+                    "searchable"
+                ),
+            }
+        }
+        if let Some(last) = receipts.last() {
+            self.served.tell(last.seq);
+        }
+    }
+
+    fn failed(&self, _error: &SyncError) {
+        self.metrics.update_failed();
+    }
+
+    fn waiting(&self, n_paths: usize) {
+        self.metrics.changes_waiting(n_paths);
+    }
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) {

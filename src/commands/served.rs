@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::civil::Date;
+use tokio::sync::watch;
 
 use crate::document::{Audience, Document, Validity};
 use crate::engine::Snapshot;
@@ -11,8 +12,9 @@ use crate::http::{
     DocumentVersion, DocumentView, Original, Status,
 };
 use crate::lexical::{Admission, Filters, LexicalError, StoredDocument};
-use crate::records::{Records, RecordsError};
+use crate::records::{Receipt, Records, RecordsError};
 use crate::retrieval::{Retriever, SearchError, SearchRequest, SearchResponse};
+use crate::sync::Requests;
 
 /// How far a neighbour is looked for past documents that the caller may not see.
 const MAX_NEIGHBOUR_STEPS: usize = 50;
@@ -20,10 +22,23 @@ const MAX_NEIGHBOUR_STEPS: usize = 50;
 const MAX_DOCUMENTS_OF_ORIGINAL: usize = 2_000;
 
 /// The parts that serve, as far as they are there: HTTP listens before the index is open.
-#[derive(Default)]
 pub struct Served {
     retriever: OnceLock<Retriever>,
+    /// Opened beside the one that writes.
     records: OnceLock<Mutex<Records>>,
+    requests: OnceLock<Requests>,
+    news: watch::Sender<u64>,
+}
+
+impl Default for Served {
+    fn default() -> Self {
+        Self {
+            retriever: OnceLock::new(),
+            records: OnceLock::new(),
+            requests: OnceLock::new(),
+            news: watch::Sender::new(0),
+        }
+    }
 }
 
 impl Served {
@@ -33,9 +48,24 @@ impl Served {
         let _ = self.retriever.set(retriever);
     }
 
-    /// Lets originals of files with several documents be checked.
-    pub fn share_records(&self, records: Records) {
+    /// Lets receipts be read, and originals of files with several documents be checked.
+    ///
+    /// # Errors
+    /// [`RecordsError`]
+    pub fn share_records(&self, records: Records) -> Result<(), RecordsError> {
+        self.news.send_replace(records.last_seq()?);
         let _ = self.records.set(Mutex::new(records));
+        Ok(())
+    }
+
+    /// Lets callers ask for files to be read again.
+    pub fn take_requests(&self, requests: Requests) {
+        let _ = self.requests.set(requests);
+    }
+
+    /// The receipts up to number `seq` can be read.
+    pub fn tell(&self, seq: u64) {
+        self.news.send_replace(seq);
     }
 
     fn retriever(&self) -> Result<&Retriever, BackendError> {
@@ -225,6 +255,22 @@ impl Backend for Served {
             content_hash: file.map_or(document.content_hash, |file| file.content_hash),
             path: document.path,
         }))
+    }
+
+    fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {
+        match self.records.get() {
+            Some(records) => Ok(lock(records).receipts_after(after, limit)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    fn reindex(&self, path: &str) -> bool {
+        let requests = self.requests.get();
+        requests.is_some_and(|requests| requests.reindex(path))
     }
 }
 

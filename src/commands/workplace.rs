@@ -2,20 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Places;
-use crate::config::{Config, Fusion, Overrides, process_environment};
+use crate::config::{Config, Fusion, Overrides, WatchMode, process_environment};
 use crate::corpus::Limits;
 use crate::embedding::{self, EmbeddingSettings};
 use crate::engine::{Ingredients, PassageIndex};
 use crate::records::Records;
 use crate::retrieval::fusion::FusionMethod;
 use crate::retrieval::{RetrievalSettings, Retriever};
-use crate::sync::{Progress, Summary, SyncError, Updater};
+use crate::sync::{LEXICON_FOLDER, Notice, Progress, Summary, SyncError, Updater, WatchSettings};
 use crate::text::{Analyser, Lexicon};
-
-/// Folder of the user's dictionary and synonyms, inside the corpus.
-const LEXICON_FOLDER: &str = "_lexicon";
 
 impl Places {
     /// The configuration with what the command line says on top.
@@ -39,6 +37,7 @@ impl Places {
 pub(super) struct Workplace {
     pub(super) index: Arc<PassageIndex>,
     pub(super) records: Records,
+    pub(super) records_path: PathBuf,
     corpus: PathBuf,
     limits: Limits,
 }
@@ -47,10 +46,11 @@ impl Workplace {
     /// Opens the index folder for writing.
     pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
         let index = PassageIndex::open(&config.index.path, ingredients(config)?)?;
-        let records = Records::open(&config.index.path.join("records.sqlite"))?;
+        let records_path = records_path(config);
         Ok(Self {
             index: Arc::new(index),
-            records,
+            records: Records::open(&records_path)?,
+            records_path,
             corpus: config.corpus.path.clone(),
             limits: limits(config),
         })
@@ -67,6 +67,7 @@ impl Workplace {
             records,
             corpus,
             limits,
+            ..
         } = self;
         Updater {
             index,
@@ -76,6 +77,26 @@ impl Workplace {
             progress,
         }
         .bring_up_to_date(full)
+    }
+}
+
+/// Where the records of an index stand.
+pub(super) fn records_path(config: &Config) -> PathBuf {
+    config.index.path.join("records.sqlite")
+}
+
+/// How changes of the corpus are noticed.
+pub(super) fn watch_settings(config: &Config) -> WatchSettings {
+    let watch = &config.watch;
+    WatchSettings {
+        notice: match watch.mode {
+            WatchMode::Native => Notice::Events,
+            WatchMode::Poll => Notice::Looking(Duration::from_secs(watch.poll_interval_s)),
+            WatchMode::Off => Notice::Never,
+        },
+        rest: Duration::from_millis(watch.settle_ms),
+        reconcile_every: (watch.reconcile_minutes > 0)
+            .then(|| Duration::from_secs(60 * watch.reconcile_minutes)),
     }
 }
 
@@ -136,7 +157,8 @@ pub(super) fn ingredients(config: &Config) -> anyhow::Result<Ingredients> {
     Ok(Ingredients { analyser, embedder })
 }
 
-fn analyser(corpus: &Path) -> Analyser {
+/// The analysis with the user's lexicon as it stands.
+pub(super) fn analyser(corpus: &Path) -> Analyser {
     let (lexicon, problems) = Lexicon::load(&corpus.join(LEXICON_FOLDER));
     for problem in problems {
         tracing::warn!("{problem}");

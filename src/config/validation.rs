@@ -9,6 +9,7 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
     let positive = [
         ("limits.max_file_bytes", config.limits.max_file_bytes),
         ("server.max_body_bytes", config.server.max_body_bytes as u64),
+        ("watch.poll_interval_s", config.watch.poll_interval_s),
         (
             "server.request_timeout_ms",
             config.server.request_timeout_ms,

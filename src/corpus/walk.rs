@@ -182,7 +182,7 @@ fn link_outcome(canonical_root: &Path, link: &Path) -> Outcome {
 }
 
 /// Whether a file or folder of this name is left alone, with all that is below it.
-fn is_passed_over(name: &str, is_folder: bool) -> bool {
+pub fn is_passed_over(name: &str, is_folder: bool) -> bool {
     name.starts_with('.')
         || if is_folder {
             name.starts_with('_')

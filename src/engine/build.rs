@@ -6,6 +6,8 @@ use super::EngineError;
 use super::index::{PassageIndex, Writer, io_error};
 use super::manifest::{Manifest, vector_folder};
 use crate::document::{Document, Passage, PassageNo};
+use crate::lexical::Amount;
+use crate::text::Analyser;
 use crate::vector::VectorStore;
 
 /// One generation in the making. Nothing is visible, and nothing counts after a crash, before
@@ -16,6 +18,8 @@ pub struct Build<'a> {
     manifest: Manifest,
     /// The rows of the new generation, when it starts from nothing.
     fresh: Option<VectorStore>,
+    /// What its terms are made with.
+    analyser: Analyser,
     committed: bool,
 }
 
@@ -23,12 +27,14 @@ impl<'a> Build<'a> {
     pub(super) fn begin(
         index: &'a PassageIndex,
         mut writer: MutexGuard<'a, Writer>,
-        from_nothing: bool,
+        (from_nothing, amount): (bool, Amount),
         generation: u64,
     ) -> Result<Self, EngineError> {
-        writer.words.rollback()?;
-        writer.drop_uncommitted_rows(&index.search_folder, &index.ingredients)?;
-        let basis = index.ingredients.basis();
+        let ingredients = index.ingredients();
+        writer.words.expect(amount)?;
+        writer.words.use_analyser(&ingredients.analyser);
+        writer.drop_uncommitted_rows(&index.search_folder, &ingredients)?;
+        let basis = ingredients.basis();
         let mut manifest = Manifest {
             generation,
             ..writer.manifest.clone()
@@ -41,7 +47,7 @@ impl<'a> Build<'a> {
                 ..Manifest::empty(basis)
             };
             writer.words.delete_all()?;
-            if let Some(embedder) = &index.ingredients.embedder {
+            if let Some(embedder) = &ingredients.embedder {
                 let folder = index.search_folder.join(&manifest.vector_folder);
                 let store = VectorStore::create(&folder, embedder.dimension(), embedder.id())?;
                 fresh = Some(store);
@@ -52,6 +58,7 @@ impl<'a> Build<'a> {
             writer,
             manifest,
             fresh,
+            analyser: ingredients.analyser,
             committed: false,
         })
     }
@@ -80,7 +87,7 @@ impl<'a> Build<'a> {
             );
         }
         self.manifest.next_passage_no = first_no;
-        if let Some(embedder) = self.index.ingredients.embedder.clone() {
+        if let Some(embedder) = self.index.embedder().cloned() {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let vectors = match &self.writer.cache {
                 Some(cache) => cache.embed(embedder.as_ref(), &texts, &mut |_| {})?,
@@ -114,6 +121,7 @@ impl<'a> Build<'a> {
         let outdated = (self.writer.manifest.vector_folder != self.manifest.vector_folder)
             .then(|| self.writer.manifest.vector_folder.clone());
         self.writer.manifest = self.manifest.clone();
+        self.writer.analyser = self.analyser.clone();
         if let Some(fresh) = self.fresh.take() {
             self.writer.vectors = Some(fresh);
         }

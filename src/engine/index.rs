@@ -11,7 +11,7 @@ use super::manifest::{Basis, LAYOUT, Manifest};
 use super::{EngineError, IndexLock};
 use crate::embedding::Embedder;
 use crate::embedding::cache::EmbeddingCache;
-use crate::lexical::{LexicalIndex, LexicalSnapshot};
+use crate::lexical::{Amount, LexicalIndex, LexicalSnapshot};
 use crate::text::Analyser;
 use crate::vector::{BuildOptions, Graph, GraphError, StoreError, VectorSnapshot, VectorStore};
 
@@ -62,7 +62,8 @@ impl Ingredients {
 /// Readers call [`Self::snapshot`] from any thread; one [`Build`] at a time makes the next
 /// generation.
 pub struct PassageIndex {
-    pub(super) ingredients: Ingredients,
+    ingredients: Mutex<Ingredients>,
+    embedder: Option<Arc<dyn Embedder>>,
     pub(super) search_folder: PathBuf,
     writer: Mutex<Writer>,
     current: ArcSwap<Snapshot>,
@@ -77,6 +78,8 @@ pub(super) struct Writer {
     pub(super) vectors: Option<VectorStore>,
     pub(super) cache: Option<EmbeddingCache>,
     pub(super) manifest: Manifest,
+    /// The analysis that made the terms of the last commit.
+    pub(super) analyser: Analyser,
 }
 
 impl PassageIndex {
@@ -130,9 +133,10 @@ impl PassageIndex {
     ) -> Result<Self, EngineError> {
         let needs_rebuild =
             writer.manifest.generation == 0 || writer.manifest.basis != ingredients.basis();
-        let snapshot = writer.snapshot(&ingredients.analyser)?;
+        let snapshot = writer.snapshot()?;
         Ok(Self {
-            ingredients,
+            embedder: ingredients.embedder.clone(),
+            ingredients: Mutex::new(ingredients),
             search_folder,
             writer: Mutex::new(writer),
             current: ArcSwap::from_pointee(snapshot),
@@ -148,7 +152,25 @@ impl PassageIndex {
 
     /// The model that makes the vectors.
     pub fn embedder(&self) -> Option<&Arc<dyn Embedder>> {
-        self.ingredients.embedder.as_ref()
+        self.embedder.as_ref()
+    }
+
+    /// What the next build is made with.
+    pub(super) fn ingredients(&self) -> Ingredients {
+        let ingredients = self.ingredients.lock();
+        ingredients.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the terms of the next build, and of queries once it serves, with another analysis. If
+    /// its lexicon differs, that build starts anew.
+    pub fn use_analyser(&self, analyser: Analyser) {
+        let serving = self.snapshot();
+        let differs = serving.analyser.lexicon_hash() != analyser.lexicon_hash();
+        let ingredients = self.ingredients.lock();
+        ingredients.unwrap_or_else(PoisonError::into_inner).analyser = analyser;
+        let is_empty = serving.generation == 0;
+        self.needs_rebuild
+            .store(differs || is_empty, Ordering::Release);
     }
 
     /// Whether what is on disk was made by another version, model or lexicon, or is not there.
@@ -156,13 +178,18 @@ impl PassageIndex {
         self.needs_rebuild.load(Ordering::Acquire)
     }
 
-    /// Starts the build of `generation`; `from_nothing` leaves out everything indexed so far.
-    /// Waits for a build under way.
+    /// Starts the build of `generation`, of so much; `from_nothing` leaves out everything indexed so
+    /// far. Waits for a build under way.
     ///
     /// # Errors
     /// [`EngineError`] when the parts of the new generation cannot be made.
-    pub fn begin(&self, from_nothing: bool, generation: u64) -> Result<Build<'_>, EngineError> {
-        Build::begin(self, self.lock_writer(), from_nothing, generation)
+    pub fn begin(
+        &self,
+        from_nothing: bool,
+        amount: Amount,
+        generation: u64,
+    ) -> Result<Build<'_>, EngineError> {
+        Build::begin(self, self.lock_writer(), (from_nothing, amount), generation)
     }
 
     /// Builds the graph over the vectors of the newest generation if it pays and is not there,
@@ -217,10 +244,13 @@ impl PassageIndex {
 
     /// Makes what the writer holds visible to readers.
     pub(super) fn publish(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        let snapshot = writer.snapshot(&self.ingredients.analyser)?;
+        let snapshot = writer.snapshot()?;
         self.current.store(Arc::new(snapshot));
-        self.needs_rebuild
-            .store(writer.manifest.generation == 0, Ordering::Release);
+        let is_made_so = writer.manifest.basis == self.ingredients().basis();
+        self.needs_rebuild.store(
+            writer.manifest.generation == 0 || !is_made_so,
+            Ordering::Release,
+        );
         Ok(())
     }
 
@@ -276,6 +306,7 @@ impl Writer {
             // A reader makes no vectors, and must not touch the cache beside a writer.
             cache: None,
             manifest,
+            analyser: ingredients.analyser.clone(),
         })
     }
 
@@ -293,18 +324,17 @@ impl Writer {
         Ok(())
     }
 
-    fn snapshot(&mut self, analyser: &Analyser) -> Result<Snapshot, EngineError> {
+    fn snapshot(&mut self) -> Result<Snapshot, EngineError> {
         let words = self.words.snapshot()?;
         let vectors = self
             .vectors
             .as_ref()
             .map(|vectors| vectors.snapshot(words.passage_nos().clone()));
-        let analyser = analyser.clone();
         Ok(Snapshot {
             generation: self.manifest.generation,
             words,
             vectors,
-            analyser,
+            analyser: self.analyser.clone(),
         })
     }
 }

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Status};
 use super::problem::{Problem, ProblemKind};
 use crate::config::{Config, ServerConfig};
 use crate::document::Audience;
 use crate::telemetry::Metrics;
+
+/// How often a request that waits for a generation looks for it.
+const GENERATION_POLL: Duration = Duration::from_millis(2);
 
 /// Handles that requests share.
 pub struct App {
@@ -19,6 +23,8 @@ pub struct App {
     permits: Arc<Semaphore>,
     pub(super) metrics: Metrics,
     pub(super) server: ServerConfig,
+    /// Cancelled when the server stops: answers without an end must end then.
+    pub(super) closing: CancellationToken,
     /// The corpus folder, for originals.
     pub(super) corpus: PathBuf,
     /// Originals beyond this are not served.
@@ -37,6 +43,7 @@ impl App {
             permits: Arc::new(Semaphore::new(n_permits)),
             metrics,
             server: config.server.clone(),
+            closing: CancellationToken::new(),
             corpus: config.corpus.path.clone(),
             max_file_bytes: config.limits.max_file_bytes,
         }
@@ -55,6 +62,28 @@ impl App {
     /// What the backend serves now.
     pub(super) fn status(&self) -> Status {
         self.backend.status()
+    }
+
+    /// The number of the newest receipt, as it changes.
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.backend.news()
+    }
+
+    /// [`App::ready`], waiting up to the search deadline for the generation: whoever saved a file and
+    /// asks at once reads what was written.
+    pub(super) async fn ready_soon(&self, min_generation: u64) -> Result<Status, Problem> {
+        let until = tokio::time::Instant::now() + self.search_deadline();
+        loop {
+            match self.ready(min_generation) {
+                Err(problem)
+                    if problem.is(ProblemKind::GenerationNotReached)
+                        && tokio::time::Instant::now() < until =>
+                {
+                    tokio::time::sleep(GENERATION_POLL).await;
+                }
+                known => return known,
+            }
+        }
     }
 
     /// The status, if a generation serves that is at least `min_generation`.

@@ -3,8 +3,10 @@
 //! The server's implementation stands on the retriever and the records; tests bring their own.
 
 use jiff::civil::Date;
+use tokio::sync::watch;
 
 use crate::document::{Audience, Document, Kind, Validity};
+use crate::records::Receipt;
 use crate::retrieval::{SearchError, SearchRequest, SearchResponse};
 
 /// Answers from the generation that serves.
@@ -32,6 +34,16 @@ pub trait Backend: Send + Sync + 'static {
     /// A file that holds several documents is `None` as well unless `audience` may see *all* of
     /// them: the file would show the others.
     fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError>;
+
+    /// At most `limit` receipts after number `after`, in order.
+    fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError>;
+
+    /// The number of the newest receipt, as it changes. Must be cheap.
+    fn news(&self) -> watch::Receiver<u64>;
+
+    /// Has a file or folder read again; the empty path is the whole corpus. Whether anybody follows
+    /// the corpus.
+    fn reindex(&self, path: &str) -> bool;
 }
 
 /// The index failed; logged, not shown.

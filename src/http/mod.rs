@@ -6,6 +6,7 @@
 
 mod app;
 mod backend;
+mod changes;
 mod documents;
 mod extract;
 mod hits;
@@ -24,6 +25,7 @@ pub use backend::{
     Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
     DocumentVersion, DocumentView, Original, Status,
 };
+pub use changes::receipt_json;
 pub use hits::search_reply_json;
 pub use router::{openapi, router};
 pub use server::serve;

@@ -18,6 +18,7 @@ use crate::retrieval::SearchError;
 pub(super) enum ProblemKind {
     InvalidJson,
     InvalidField,
+    Forbidden,
     NoSuchRoute,
     DocumentNotFound,
     MethodNotAllowed,
@@ -39,6 +40,7 @@ impl ProblemKind {
         match self {
             Self::InvalidJson => (S::BAD_REQUEST, "invalid_json", "The body is not JSON"),
             Self::InvalidField => (S::BAD_REQUEST, "invalid_field", "A field cannot be used"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not for this caller"),
             Self::NoSuchRoute => (S::NOT_FOUND, "no_such_route", "No such address"),
             Self::DocumentNotFound => (S::NOT_FOUND, "document_not_found", "No such document"),
             Self::MethodNotAllowed => (
@@ -127,6 +129,11 @@ impl Problem {
             detail: detail.into(),
             field: None,
         }
+    }
+
+    /// Whether it is of this kind.
+    pub(super) fn is(&self, kind: ProblemKind) -> bool {
+        self.kind == kind
     }
 
     /// A field that cannot be used.

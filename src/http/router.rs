@@ -15,7 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::app::App;
 use super::problem::{Problem, ProblemKind};
-use super::{documents, observe, operations, original, page, search};
+use super::{changes, documents, observe, operations, original, page, search};
 
 /// What the description starts from. The two routes below `/v1/documents/` share one pattern, so
 /// they are named here; the others come with their registration.
@@ -37,6 +37,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(search::search))
         .routes(routes!(documents::list))
         .route("/v1/documents/{*id}", get(documents::below))
+        .routes(routes!(changes::changes))
+        .routes(routes!(changes::reindex))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

@@ -50,7 +50,8 @@ pub(super) struct SearchBody {
     /// Whether hits tell how their score came about.
     #[serde(default)]
     explain: bool,
-    /// The oldest generation that may answer; an older one answers 409 `generation_not_reached`.
+    /// The oldest generation that may answer; waited for up to the search deadline, then 409
+    /// `generation_not_reached`.
     #[serde(default)]
     min_generation: u64,
 }
@@ -128,7 +129,7 @@ pub(super) async fn search(
     JsonBody(body): JsonBody<SearchBody>,
 ) -> Result<Json<SearchReply>, Problem> {
     let started = Instant::now();
-    app.ready(body.min_generation)?;
+    app.ready_soon(body.min_generation).await?;
     let mut request = body.into_request(app.audience())?;
     let (mode, deadline) = (request.mode, app.search_deadline());
     let answer = app.run(move |backend| {

@@ -38,6 +38,7 @@ pub async fn serve(
     }
     let drain = Duration::from_millis(app.server.drain_timeout_ms);
     let metrics = app.metrics.clone();
+    let closing = app.closing.clone();
     let listener = listener.tap_io(|stream| {
         // Answers are written whole; waiting to fill a packet would only delay them. A socket that
         // refuses the option works without it.
@@ -47,6 +48,7 @@ pub async fn serve(
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let overdue = async {
         shutdown.cancelled().await;
+        closing.cancel();
         tokio::time::sleep(drain).await;
     };
     let fold = async {

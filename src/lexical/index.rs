@@ -20,11 +20,34 @@ use super::snapshot::LexicalSnapshot;
 use super::stored::{encode_document, encode_passage};
 use super::tokens::TermTokenizer;
 
-/// Threads that analyse and index.
-const N_WRITER_THREADS: usize = 2;
+/// How much is about to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// A few documents, to be visible soon. The writer's tables are laid out by the memory that it
+    /// may use, for every commit anew: with that of [`Amount::Much`] a commit takes ten times as
+    /// long.
+    Little,
+    /// Thousands of documents.
+    Much,
+}
 
-/// Memory in which postings gather before they are written as a segment, all threads together.
-const WRITER_MEMORY_BYTES: usize = 160 << 20;
+impl Amount {
+    /// Threads that analyse and index.
+    fn n_threads(self) -> usize {
+        match self {
+            Self::Little => 1,
+            Self::Much => 2,
+        }
+    }
+
+    /// Memory in which postings gather before they are written as a segment, all threads together.
+    fn memory_bytes(self) -> usize {
+        match self {
+            Self::Little => 15 << 20,
+            Self::Much => 160 << 20,
+        }
+    }
+}
 
 /// A segment is rewritten when more than this share of it is deleted.
 const MAX_DELETED_SHARE: f32 = 0.3;
@@ -41,6 +64,7 @@ pub struct LexicalIndex {
     index: Index,
     /// Made when something is first written: a reader takes no lock and no buffers.
     writer: Option<IndexWriter>,
+    amount: Amount,
     reader: IndexReader,
     fields: Fields,
     columns: ColumnCache,
@@ -68,19 +92,20 @@ impl LexicalIndex {
         if index.schema() != schema {
             return Err(LexicalError::OtherVersion);
         }
-        let tokenizer = TextAnalyzer::from(TermTokenizer::new(analyser.clone()));
-        index.tokenizers().register(TOKENIZER, tokenizer);
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
             .try_into()?;
-        Ok(Self {
+        let mut opened = Self {
             index,
             writer: None,
+            amount: Amount::Much,
             reader,
             fields,
             columns: ColumnCache::default(),
-        })
+        };
+        opened.use_analyser(analyser);
+        Ok(opened)
     }
 
     /// The writer, which takes the lock of the folder when it is first asked for.
@@ -88,7 +113,7 @@ impl LexicalIndex {
         if self.writer.is_none() {
             let writer: IndexWriter = self
                 .index
-                .writer_with_num_threads(N_WRITER_THREADS, WRITER_MEMORY_BYTES)?;
+                .writer_with_num_threads(self.amount.n_threads(), self.amount.memory_bytes())?;
             let mut merging = LogMergePolicy::default();
             merging.set_del_docs_ratio_before_merge(MAX_DELETED_SHARE);
             writer.set_merge_policy(Box::new(merging));
@@ -96,6 +121,26 @@ impl LexicalIndex {
         }
         // Made just above where it was missing.
         self.writer.as_mut().ok_or(LexicalError::Locked)
+    }
+
+    /// Prepares for so much to be added. Forgets what was not committed.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`] if a merge under way failed.
+    pub fn expect(&mut self, amount: Amount) -> Result<(), LexicalError> {
+        if self.amount != amount
+            && let Some(writer) = self.writer.take()
+        {
+            writer.wait_merging_threads()?;
+        }
+        self.amount = amount;
+        self.rollback()
+    }
+
+    /// Makes the terms of what is added after the next rollback or commit with `analyser`.
+    pub fn use_analyser(&mut self, analyser: &Analyser) {
+        let tokenizer = TextAnalyzer::from(TermTokenizer::new(analyser.clone()));
+        self.index.tokenizers().register(TOKENIZER, tokenizer);
     }
 
     /// What the last commit was given, or `None` before the first.

@@ -22,7 +22,7 @@ mod succession;
 mod tokens;
 
 pub use filter::{Admission, Filters};
-pub use index::LexicalIndex;
+pub use index::{Amount, LexicalIndex};
 pub use query::{LexicalQuery, QueryTerm, TermKind};
 pub use references::DocumentPassages;
 pub use scoring::TermContribution;

@@ -1,18 +1,22 @@
 //! Corpus folder → index: look, plan, build, swap, record.
 //!
-//! [`Updater::bring_up_to_date`] compares the corpus with the records by content, reads only what
+//! [`Updater`] compares the corpus, or a part of it, with the records by content, reads only what
 //! differs, and makes one new generation. A file that cannot be read is listed with its reason and
-//! never stops the rest.
+//! never stops the rest. [`Live`] does so whenever something happens in the corpus.
 
 use std::path::PathBuf;
 
+mod live;
 mod plan;
 mod progress;
+mod settling;
 mod source;
 mod update;
 
+pub use live::{Listener, Live, Notice, Requests, Watch, WatchSettings};
 pub use plan::{Plan, Source, plan};
 pub use progress::{Progress, Silent};
+pub use settling::LEXICON_FOLDER;
 pub use update::{Problem, Scope, Summary, Updater};
 
 use crate::engine::EngineError;

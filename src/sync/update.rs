@@ -14,6 +14,7 @@ use crate::corpus::load::{LoadContext, load_file};
 use crate::corpus::{CorpusFile, Finding, Limits, Outcome};
 use crate::document::Document;
 use crate::engine::{Build, PassageIndex};
+use crate::lexical::Amount;
 use crate::records::{
     Change, DocumentRecord, FileOutcome, FileRecord, FindingRecord, NewReceipt, Records, Update,
 };
@@ -22,6 +23,11 @@ use crate::records::{
 const FILES_PER_STEP: usize = 32;
 /// Documents handed to the index in one step, so that progress moves inside a large file.
 const DOCUMENTS_PER_STEP: usize = 2_048;
+
+/// More than this in one build is written as much is: see [`Amount`].
+const MUCH_BYTES: u64 = 4 << 20;
+/// The same, by number of files.
+const MUCH_FILES: usize = 500;
 
 /// A file that is not in the index, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,8 +205,20 @@ impl Updater<'_> {
         serving: u64,
         (scope, now): (&Scope, Timestamp),
     ) -> Result<(), SyncError> {
+        let n_bytes: u64 = work
+            .read
+            .iter()
+            .map(|(source, _)| source.file.n_bytes)
+            .sum();
+        let is_much = rebuild || n_bytes > MUCH_BYTES || work.read.len() > MUCH_FILES;
+        let amount = if is_much {
+            Amount::Much
+        } else {
+            Amount::Little
+        };
+        let mut laps = Laps::start();
         let mut step = Step {
-            build: self.index.begin(rebuild, serving + 1)?,
+            build: self.index.begin(rebuild, amount, serving + 1)?,
             records: self.records,
             rebuild,
             taken: BTreeSet::new(),
@@ -212,14 +230,10 @@ impl Updater<'_> {
                 ..Update::default()
             },
         };
+        laps.lap("begin");
         for file in &work.removed {
             step.remove_file(file)?;
         }
-        let n_bytes = work
-            .read
-            .iter()
-            .map(|(source, _)| source.file.n_bytes)
-            .sum();
         self.progress.stage("读取并索引（字节）", n_bytes);
         let paths = work.read.iter().map(|(source, _)| source.path.as_str());
         let context = LoadContext {
@@ -239,6 +253,7 @@ impl Updater<'_> {
                 step.take_file(source, known.as_ref(), outcome, self.progress)?;
             }
         }
+        laps.lap("read");
         self.progress.stage("写入索引", 0);
         let Step {
             build,
@@ -254,12 +269,16 @@ impl Updater<'_> {
             // A build from nothing is simply done again when it is interrupted here.
             if !rebuild {
                 self.records.prepare(&update)?;
+                laps.lap("prepare");
             }
             build.commit()?;
+            laps.lap("commit");
         }
         if !update.is_empty() {
             self.records.apply(update, Timestamp::now())?;
         }
+        laps.lap("record");
+        tracing::debug!(steps_ms = ?laps.times, "updated");
         Ok(())
     }
 
@@ -276,6 +295,30 @@ impl Updater<'_> {
         }
         problems.sort();
         Ok(())
+    }
+}
+
+/// What the steps of an update took, for the log.
+struct Laps {
+    last: Instant,
+    /// Name and milliseconds.
+    times: Vec<(&'static str, f64)>,
+}
+
+impl Laps {
+    fn start() -> Self {
+        Self {
+            last: Instant::now(),
+            times: Vec::new(),
+        }
+    }
+
+    /// The step that ends now was `name`.
+    fn lap(&mut self, name: &'static str) {
+        let now = Instant::now();
+        let ms = (now - self.last).as_secs_f64() * 1_000.0;
+        self.times.push((name, ms));
+        self.last = now;
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,7 @@ use zhiku::http::{
     App, Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
     DocumentVersion, DocumentView, Original, Status, serve,
 };
+use zhiku::records::Receipt;
 use zhiku::retrieval::{QueryReading, SearchError, SearchRequest, SearchResponse};
 use zhiku::telemetry::Metrics;
 
@@ -27,6 +29,9 @@ pub struct FakeBackend {
     pub answer: Box<Answer>,
     pub searches: Mutex<Vec<SearchRequest>>,
     pub listings: Mutex<Vec<DocumentQuery>>,
+    pub receipts: Mutex<Vec<Receipt>>,
+    pub news: watch::Sender<u64>,
+    pub reindexed: Mutex<Vec<String>>,
 }
 
 impl Default for FakeBackend {
@@ -45,6 +50,9 @@ impl Default for FakeBackend {
             answer: Box::new(|request| Ok(empty_response(&request.query))),
             searches: Mutex::default(),
             listings: Mutex::default(),
+            receipts: Mutex::default(),
+            news: watch::Sender::new(0),
+            reindexed: Mutex::default(),
         }
     }
 }
@@ -79,6 +87,21 @@ impl Backend for FakeBackend {
     fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError> {
         self.searches.lock().unwrap().push(request.clone());
         (self.answer)(request)
+    }
+
+    fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {
+        let receipts = self.receipts.lock().unwrap();
+        let later = receipts.iter().filter(|receipt| receipt.seq > after);
+        Ok(later.take(limit).cloned().collect())
+    }
+
+    fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    fn reindex(&self, path: &str) -> bool {
+        self.reindexed.lock().unwrap().push(path.to_owned());
+        true
     }
 
     fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError> {
