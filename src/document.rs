@@ -226,6 +226,46 @@ impl Metadata {
             _ => Validity::InForce,
         }
     }
+
+    /// The day from which the document counts against older ones: 施行日期, else 发布日期.
+    pub fn begins(&self) -> Option<Date> {
+        self.effective_from.or(self.published_at)
+    }
+
+    /// Where the rule comes from.
+    pub fn origin(&self) -> Origin<'_> {
+        Origin {
+            region: self.region.as_deref(),
+            issuer: self.issuer.as_deref(),
+        }
+    }
+}
+
+/// Where a rule comes from, as far as its document states it. Rules of two cities bear one title.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin<'m> {
+    /// 适用地区
+    pub region: Option<&'m str>,
+    /// 发文机关
+    pub issuer: Option<&'m str>,
+}
+
+impl Origin<'_> {
+    /// Whether documents of one title can be versions of one rule: their regions decide, else their
+    /// issuers; of several regions or issuers one in common is enough. Where one of the documents
+    /// states neither, nothing speaks against it.
+    pub fn may_be_that_of(self, other: Origin<'_>) -> bool {
+        let stated = self.region.zip(other.region);
+        stated
+            .or(self.issuer.zip(other.issuer))
+            .is_none_or(|(a, b)| listed(a).any(|name| listed(b).any(|other| other == name)))
+    }
+}
+
+/// The names in a list such as `市财政局、市民政局`.
+fn listed(list: &str) -> impl Iterator<Item = &str> {
+    list.split(|c: char| c.is_whitespace() || matches!(c, '、' | '，' | ',' | '；' | ';'))
+        .filter(|name| !name.is_empty())
 }
 
 /// One file, or one row of a table (or line of a JSONL file) that holds entries.
@@ -284,3 +324,43 @@ pub fn passage_id(document_id: &str, ordinal: u32) -> String {
 ///
 /// Ties words to vectors. Says nothing about order in the corpus.
 pub type PassageNo = u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_tells_rules_of_one_title_apart_else_the_issuer() {
+        let origin = |region, issuer| Origin { region, issuer };
+        let city = Some("云溪市");
+        for (a, b, expected) in [
+            (origin(city, None), origin(Some("青石市"), None), false),
+            (
+                origin(city, None),
+                origin(Some("望江区、云溪市"), None),
+                true,
+            ),
+            // An office is renamed, its region is not.
+            (
+                origin(city, Some("市人社局")),
+                origin(city, Some("市劳动局")),
+                true,
+            ),
+            (
+                origin(None, Some("市财政局 市民政局")),
+                origin(city, Some("市民政局")),
+                true,
+            ),
+            (
+                origin(None, Some("市财政局")),
+                origin(city, Some("市民政局")),
+                false,
+            ),
+            (origin(city, None), origin(None, Some("市民政局")), true),
+            (Origin::default(), origin(city, None), true),
+        ] {
+            assert_eq!(a.may_be_that_of(b), expected, "{a:?} {b:?}");
+            assert_eq!(b.may_be_that_of(a), expected, "{b:?} {a:?}");
+        }
+    }
+}

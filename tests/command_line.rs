@@ -7,6 +7,8 @@
 //! 4. Wrong usage ends with 2, a failure with 1 and a message, `check` with 1 when there are
 //!    errors.
 //! 5. `search` without an index says what to do.
+//! 6. What was repealed appears only when it is asked for or cited, marked and with what replaces
+//!    it, in text, in JSON and over HTTP.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -219,4 +221,92 @@ fn exit_codes_and_messages() {
     let findings: Value = serde_json::from_slice(&part.stdout).unwrap();
     assert_eq!(findings["n_errors"], 0);
     assert_eq!(part.status.code(), Some(0));
+}
+
+/// The JSON of `GET path`, or of a search for `query` there.
+fn over_http(server: &Server, path: &str, query: Option<&str>) -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let url = format!("http://{}{path}", server.address);
+    let client = reqwest::Client::new();
+    let request = match query {
+        Some(query) => client
+            .post(url)
+            .json(&serde_json::json!({ "query": query })),
+        None => client.get(url),
+    };
+    runtime.block_on(async { request.send().await.unwrap().json().await.unwrap() })
+}
+
+#[test]
+fn what_was_repealed_appears_when_asked_for_and_names_its_successor() {
+    let site = site(0);
+    let folder = site.path().join("corpus/市民政局");
+    for (name, metadata, text) in [
+        (
+            "旧.md",
+            "title: 云溪市殡葬补贴办法\ndoc_no: 云民规〔2018〕2号\neffective_from: 2018-05-01",
+            "殡葬补贴每户八百元。",
+        ),
+        (
+            "新.md",
+            "title: 云溪市殡葬惠民办法\ndoc_no: 云民规〔2022〕6号\neffective_from: 2022-07-01\n\
+             replaces: [云民规〔2018〕2号, 云民规〔2001〕1号]",
+            "殡葬补贴每户一千二百元。",
+        ),
+    ] {
+        fs::write(folder.join(name), format!("---\n{metadata}\n---\n{text}\n")).unwrap();
+    }
+    json(&run(site.path(), &["index", "--json"]));
+    let ids = |answer: &Value| -> Vec<String> {
+        let hits = answer["hits"].as_array().unwrap().iter();
+        hits.map(|hit| hit["document_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (old, new) = ("市民政局/旧.md", "市民政局/新.md");
+    let query = "殡葬补贴多少钱";
+    let usual = json(&run(site.path(), &["search", query, "--json"]));
+    assert_eq!(ids(&usual), [new]);
+    assert_eq!(usual["hits"][0]["replaced_by"], Value::Null);
+    let then = ["search", query, "--json", "--as-of", "2022-06-30"];
+    assert_eq!(ids(&json(&run(site.path(), &then))), [old]);
+
+    let all = run(site.path(), &["search", query, "--include-invalid"]);
+    let all = String::from_utf8(all.stdout).unwrap();
+    assert!(all.contains("【已废止】云溪市殡葬补贴办法"), "{all}");
+    let successor = "被替代：云溪市殡葬惠民办法（云民规〔2022〕6号，2022-07-01 起施行）";
+    assert_eq!(all.matches(successor).count(), 1, "{all}");
+
+    let server = Server::start(site.path());
+    server.wait_until_ready();
+    assert_eq!(ids(&over_http(&server, "/v1/search", Some(query))), [new]);
+    let cited = over_http(&server, "/v1/search", Some("云民规〔2018〕2号"));
+    let hit = &cited["hits"][0];
+    assert_eq!(
+        (&hit["document_id"], &hit["validity"]),
+        (&old.into(), &"repealed".into())
+    );
+    let named = serde_json::json!([{
+        "document_id": new, "title": "云溪市殡葬惠民办法",
+        "doc_no": "云民规〔2022〕6号", "effective_from": "2022-07-01",
+    }]);
+    assert_eq!(hit["replaced_by"], named);
+
+    let replaced = over_http(&server, &format!("/v1/documents/{old}"), None);
+    assert_eq!(
+        (&replaced["validity"], &replaced["replaced_by"]),
+        (&"repealed".into(), &named)
+    );
+    assert_eq!(replaced["replaces"], serde_json::json!([]));
+    let newer = over_http(&server, &format!("/v1/documents/{new}"), None);
+    assert_eq!(newer["replaced_by"], Value::Null);
+    assert_eq!(newer["replaces"][0]["document_id"], old);
+    assert_eq!(
+        newer["replaces"].as_array().unwrap().len(),
+        1,
+        "what is known of"
+    );
+    assert_eq!(newer["metadata"]["replaces"].as_array().unwrap().len(), 2);
 }

@@ -259,10 +259,6 @@ fn audience_and_validity_are_filters() {
         pass(TODAY, Audience::Public, Admission::Any),
         Some(vec![0, 3, 4, 5, 6, 7])
     );
-    assert_eq!(
-        pass(TODAY, Audience::Public, Admission::InForceOrLapsed),
-        Some(vec![0, 4, 5, 6])
-    );
     assert_eq!(pass(TODAY, Audience::Internal, Admission::Any), None);
     assert_eq!(
         pass(

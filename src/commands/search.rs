@@ -12,7 +12,9 @@ use super::output::{print, print_line};
 use super::workplace::open_retriever;
 use crate::document::{Audience, Kind, Validity};
 use crate::http::search_reply_json;
-use crate::retrieval::{Admission, Filters, Group, Hit, Mode, SearchRequest, SearchResponse};
+use crate::retrieval::{
+    Admission, Filters, Group, Hit, Mode, RelatedDocument, SearchRequest, SearchResponse,
+};
 
 /// How much of a hit's text is shown on a terminal.
 const SHOWN_CHARS: usize = 120;
@@ -69,10 +71,10 @@ pub struct Arguments {
     /// Rules in force on this day instead of today, e.g. 2026-11-20
     #[arg(long, value_name = "DATE")]
     as_of: Option<Date>,
-    /// Show everything that is not in force too, marked; `false`: nothing of it but what the query cites [default: what ran
-    /// out by its date, behind what is in force]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    include_invalid: Option<bool>,
+    /// Show what was repealed, has expired or is not yet in force too, marked; without this only
+    /// where the query cites it
+    #[arg(long)]
+    include_invalid: bool,
     /// Who asks: public, agent or internal
     #[arg(long, default_value = "internal")]
     audience: Audience,
@@ -103,9 +105,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
         as_of: arguments.as_of,
         admission: match arguments.include_invalid {
-            None => Admission::InForceOrLapsed,
-            Some(true) => Admission::Any,
-            Some(false) => Admission::InForce,
+            true => Admission::Any,
+            false => Admission::InForce,
         },
         audience: arguments.audience,
         group: if arguments.passages {
@@ -169,6 +170,9 @@ fn hit_to_text(n: usize, hit: &Hit) -> String {
         format!("   来源：{source}"),
         format!("   {shown}"),
     ];
+    for successor in &hit.replaced_by {
+        lines.push(format!("   被替代：{}", related_to_text(successor)));
+    }
     for other in &hit.also_in {
         lines.push(format!("   同见：{}（{}）", other.title, other.document_id));
     }
@@ -180,4 +184,14 @@ fn hit_to_text(n: usize, hit: &Hit) -> String {
         lines.push(format!("   | {line}"));
     }
     lines.join("\n") + "\n"
+}
+
+/// 云溪市养犬管理办法（云府规〔2026〕3号，2027-01-01 起施行）
+fn related_to_text(related: &RelatedDocument) -> String {
+    let begins = related.effective_from.map(|day| format!("{day} 起施行"));
+    let known: Vec<String> = related.doc_no.iter().cloned().chain(begins).collect();
+    match known.is_empty() {
+        true => related.title.clone(),
+        false => format!("{}（{}）", related.title, known.join("，")),
+    }
 }

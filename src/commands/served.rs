@@ -214,7 +214,10 @@ impl Backend for Served {
             return Ok(None);
         };
         let validity = validity(&snapshot, &stored, self.retriever()?.today());
-        let document = stored.document;
+        let StoredDocument {
+            document,
+            first_passage_no,
+        } = stored;
         if document.metadata.audience > audience {
             return Ok(None);
         }
@@ -225,6 +228,8 @@ impl Backend for Served {
         Ok(Some(DocumentView {
             generation: snapshot.generation,
             validity,
+            replaced_by: snapshot.words.replaced_by(first_passage_no, audience)?,
+            replaces: snapshot.words.replaces(first_passage_no, audience)?,
             previous: self.neighbour(&snapshot, &document, audience, before)?,
             next: self.neighbour(&snapshot, &document, audience, after)?,
             versions: vec![DocumentVersion {

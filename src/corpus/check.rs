@@ -262,7 +262,7 @@ fn check_replaced(documents: &[&Document], report: &mut Report) {
             let found: Vec<&Document> = targets
                 .find(replaced)
                 .into_iter()
-                .filter(|d| d.id != successor.id)
+                .filter(|d| d.id != successor.id && is_meant(d, replaced, successor))
                 .collect();
             if found.is_empty() {
                 let message =
@@ -286,6 +286,15 @@ fn check_replaced(documents: &[&Document], report: &mut Report) {
             }
         }
     }
+}
+
+/// Whether a document that bears the name is the one: a title alone does not name the rule of
+/// another region or issuer.
+fn is_meant(document: &Document, replaced: &str, successor: &Document) -> bool {
+    let doc_no = document.metadata.doc_no.as_deref().map(plain_doc_no);
+    let by_title = document.id != replaced && doc_no != Some(plain_doc_no(replaced));
+    let origin = document.metadata.origin();
+    !by_title || origin.may_be_that_of(successor.metadata.origin())
 }
 
 /// Documents by what `replaces` may call them.
@@ -504,6 +513,24 @@ mod tests {
             found,
             expected.map(|(path, code, error)| (path.to_owned(), code, error))
         );
+    }
+
+    #[test]
+    fn a_title_does_not_name_the_rule_of_another_region() {
+        let of = |region: &str| Metadata {
+            region: Some(region.into()),
+            ..Metadata::default()
+        };
+        let new = Metadata {
+            replaces: vec!["居住证办法".to_owned()],
+            ..of("云溪市")
+        };
+        let found = findings(vec![
+            document("new.md", "居住证新办法", new),
+            document("here.md", "居住证办法", of("云溪市")),
+            document("there.md", "居住证办法", of("青石市")),
+        ]);
+        assert_eq!(found, [("here.md".to_owned(), "replaced", false)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::document::{Audience, Document, Kind, Validity};
 use crate::records::Receipt;
-use crate::retrieval::{SearchError, SearchRequest, SearchResponse};
+use crate::retrieval::{RelatedDocument, SearchError, SearchRequest, SearchResponse};
 
 /// Answers from the generation that serves.
 ///
@@ -130,6 +130,10 @@ pub struct DocumentView {
     pub document: Document,
     /// 时效性, today.
     pub validity: Validity,
+    /// The documents that replace it, now or on a day to come.
+    pub replaced_by: Vec<RelatedDocument>,
+    /// The documents that it replaces.
+    pub replaces: Vec<RelatedDocument>,
     /// The document before it in the same folder, by id.
     pub previous: Option<DocumentRef>,
     /// The document after it in the same folder, by id.

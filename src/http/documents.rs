@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::backend::{DocumentPage, DocumentQuery, DocumentRef, DocumentSummary, DocumentView};
 use super::extract::{QueryPairs, number_in, unknown_parameter};
+use super::hits::{WireRelated, successors};
 use super::offsets::CharOffsets;
 use super::original::original;
 use super::problem::{Problem, ProblemBody};
@@ -79,6 +80,11 @@ pub(super) struct DocumentReply {
     title: String,
     /// 时效性, today.
     validity: &'static str,
+    /// The documents that replace it, usually one; also one that is not in force yet. `null` if
+    /// there is none.
+    replaced_by: Option<Vec<WireRelated>>,
+    /// The documents of the knowledge base that it replaces: what `metadata.replaces` names.
+    replaces: Vec<WireRelated>,
     metadata: WireMetadata,
     /// The extracted original text.
     text: String,
@@ -323,6 +329,8 @@ impl From<DocumentView> for DocumentReply {
             path: document.path,
             title: document.title,
             validity: view.validity.name(),
+            replaced_by: successors(view.replaced_by),
+            replaces: view.replaces.into_iter().map(WireRelated::from).collect(),
             metadata: document.metadata.into(),
             text: document.text,
             neighbours: WireNeighbours {

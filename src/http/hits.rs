@@ -8,7 +8,9 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::offsets::{CharOffsets, CharSpan};
-use crate::retrieval::{Citation, Contributions, Degraded, Facets, Hit, SearchResponse};
+use crate::retrieval::{
+    Citation, Contributions, Degraded, Facets, Hit, RelatedDocument, SearchResponse,
+};
 
 /// The answer to a query.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,6 +64,9 @@ struct WireHit {
     contributions: WireContributions,
     /// 时效性 on the day asked for: `in_force`, `not_yet`, `expired`, `repealed`.
     validity: &'static str,
+    /// The documents that replace it, usually one; also one that is not in force yet. `null` if
+    /// there is none.
+    replaced_by: Option<Vec<WireRelated>>,
     #[schema(value_type = Option<String>, format = Date)]
     effective_from: Option<Date>,
     #[schema(value_type = Option<String>, format = Date)]
@@ -118,6 +123,19 @@ struct WireCitation {
 struct WireAlsoIn {
     document_id: String,
     title: String,
+}
+
+/// A document that replaces another or is replaced by it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RelatedDocument)]
+pub(super) struct WireRelated {
+    document_id: String,
+    title: String,
+    /// 发文字号
+    doc_no: Option<String>,
+    /// 施行日期; may lie in the future.
+    #[schema(value_type = Option<String>, format = Date)]
+    effective_from: Option<Date>,
 }
 
 /// Counts for narrowing down.
@@ -199,6 +217,7 @@ impl From<Hit> for WireHit {
             score: hit.score,
             contributions: hit.contributions.into(),
             validity: hit.validity.name(),
+            replaced_by: successors(hit.replaced_by),
             effective_from: hit.effective_from,
             effective_to: hit.effective_to,
             published_at: hit.published_at,
@@ -215,6 +234,23 @@ impl From<Hit> for WireHit {
                 })
                 .collect(),
             explanation: hit.explanation,
+        }
+    }
+}
+
+/// `null` where nothing replaces a document.
+pub(super) fn successors(replaced_by: Vec<RelatedDocument>) -> Option<Vec<WireRelated>> {
+    let is_replaced = !replaced_by.is_empty();
+    is_replaced.then(|| replaced_by.into_iter().map(WireRelated::from).collect())
+}
+
+impl From<RelatedDocument> for WireRelated {
+    fn from(related: RelatedDocument) -> Self {
+        Self {
+            document_id: related.document_id,
+            title: related.title,
+            doc_no: related.doc_no,
+            effective_from: related.effective_from,
         }
     }
 }

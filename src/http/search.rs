@@ -40,10 +40,10 @@ pub(super) struct SearchBody {
     filters: WireFilters,
     /// The day whose rules count, `YYYY-MM-DD`; today if left out.
     as_of: Option<String>,
-    /// What may appear besides what is in force on that day, marked by `validity`: `true`
-    /// everything, `false` nothing but what the query cites by number, title or article. If left out: what ran out by its date, behind what is in force,
-    /// but nothing that was repealed or is not yet in force.
-    include_invalid: Option<bool>,
+    /// Whether what was repealed, has expired or is not yet in force on that day may appear too,
+    /// marked by `validity`. What the query cites by number, title or article always may.
+    #[serde(default)]
+    include_invalid: bool,
     /// How passages of one document stand in the results.
     #[serde(default)]
     group: WireGroup,
@@ -170,9 +170,8 @@ impl SearchBody {
             filters: self.filters.into_filters()?,
             as_of: self.as_of.as_deref().map(read_date).transpose()?,
             admission: match self.include_invalid {
-                None => Admission::InForceOrLapsed,
-                Some(true) => Admission::Any,
-                Some(false) => Admission::InForce,
+                true => Admission::Any,
+                false => Admission::InForce,
             },
             audience,
             group: self.group.into(),

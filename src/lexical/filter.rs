@@ -30,11 +30,8 @@ pub struct Filters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Admission {
     /// What is in force on the day.
-    InForce,
-    /// Also what ran out by its date: it is often still practice, and all that there is. What was
-    /// repealed, was declared to have expired, or is not yet in force, does not pass.
     #[default]
-    InForceOrLapsed,
+    InForce,
     /// Everything.
     Any,
 }
@@ -48,7 +45,7 @@ pub struct Condition {
     pub day: Date,
     /// Who asks.
     pub audience: Audience,
-    /// What passes besides what is in force on `day`.
+    /// Whether only what is in force on `day` passes.
     pub admission: Admission,
 }
 
@@ -83,7 +80,7 @@ impl Condition {
             narrow(&mut mask, segment, |doc| passing[doc as usize]);
         }
         self.narrow_by_audience(&mut mask, segment)?;
-        if self.admission != Admission::Any {
+        if self.admission == Admission::InForce {
             self.narrow_by_validity(&mut mask, segment)?;
         }
         Ok(mask)
@@ -104,8 +101,7 @@ impl Condition {
         Ok(())
     }
 
-    /// The same rule as [`crate::document::Metadata::validity_on`], in force or not; without the end
-    /// for what may have lapsed.
+    /// The same rule as [`crate::document::Metadata::validity_on`], in force or not.
     fn narrow_by_validity(
         &self,
         mask: &mut Mask,
@@ -120,7 +116,7 @@ impl Condition {
                 from.first(doc).is_none_or(|from| from <= day)
             });
         }
-        if self.admission == Admission::InForce && to.values.num_vals() > 0 {
+        if to.values.num_vals() > 0 {
             narrow(mask, segment, |doc| {
                 to.first(doc).is_none_or(|to| day <= to)
             });

@@ -195,6 +195,12 @@ impl LexicalIndex {
         for replaced in &document.metadata.replaces {
             entry.add_text(fields.replaces, replaced);
         }
+        if let Some(day) = document.metadata.published_at {
+            entry.add_i64(fields.published_at, day_number(day));
+        }
+        if let Some(issuer) = &document.metadata.issuer {
+            entry.add_text(fields.issuer, issuer);
+        }
         entry.add_bytes(fields.record, &encode_document(document, first_passage_no)?);
         self.writer()?.add_document(entry)?;
         Ok(())

@@ -29,6 +29,7 @@ pub use scoring::TermContribution;
 pub use search::PreparedQuery;
 pub use snapshot::{Facets, LexicalSnapshot};
 pub use stored::{StoredDocument, StoredPassage};
+pub use succession::RelatedDocument;
 
 /// Why the index could not be opened, written or read.
 #[derive(Debug, thiserror::Error)]

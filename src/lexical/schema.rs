@@ -53,6 +53,10 @@ pub struct Fields {
     pub effective_to: Field,
     /// 1 if stated to be repealed or expired.
     pub ended: Field,
+    /// 发布日期 in days since 1970-01-01, on the document's record; absent if unknown.
+    pub published_at: Field,
+    /// 发文机关, on the document's record.
+    pub issuer: Field,
     /// The stored record, JSON.
     pub record: Field,
 }
@@ -72,6 +76,8 @@ pub mod column {
     pub const EFFECTIVE_FROM: &str = "effective_from";
     pub const EFFECTIVE_TO: &str = "effective_to";
     pub const ENDED: &str = "ended";
+    pub const PUBLISHED_AT: &str = "published_at";
+    pub const ISSUER: &str = "issuer";
 }
 
 /// The schema and the handles of its fields.
@@ -107,11 +113,13 @@ pub fn build() -> (Schema, Fields) {
         region: schema.add_text_field(column::REGION, names.clone()),
         topic_question: schema.add_text_field(column::TOPIC_QUESTION, names.clone()),
         topic_business: schema.add_text_field(column::TOPIC_BUSINESS, names.clone()),
-        topic_object: schema.add_text_field(column::TOPIC_OBJECT, names),
+        topic_object: schema.add_text_field(column::TOPIC_OBJECT, names.clone()),
         audience: schema.add_u64_field(column::AUDIENCE, number.clone()),
         effective_from: schema.add_i64_field(column::EFFECTIVE_FROM, number.clone()),
         effective_to: schema.add_i64_field(column::EFFECTIVE_TO, number.clone()),
-        ended: schema.add_u64_field(column::ENDED, number),
+        ended: schema.add_u64_field(column::ENDED, number.clone()),
+        published_at: schema.add_i64_field(column::PUBLISHED_AT, number),
+        issuer: schema.add_text_field(column::ISSUER, names),
         record: schema.add_bytes_field("record", BytesOptions::default().set_stored()),
     };
     (schema.build(), fields)

@@ -11,19 +11,18 @@ use tantivy::{
 };
 
 use crate::document::{Audience, Metadata, PassageNo, Validity};
-use crate::text::{canonical_doc_no, canonical_law_name};
 use crate::vector::PassageSet;
 
 use super::LexicalError;
 use super::columns::{NO_PASSAGE, SegmentColumns};
-use super::filter::{Admission, Condition, Filters, day_number, narrow};
+use super::filter::{Admission, Condition, Filters, Mask, day_number, narrow};
 use super::query::LexicalQuery;
 use super::references::{DocumentPassages, article_key};
 use super::schema::{Fields, column};
 use super::scoring::{TermContribution, length_norms};
 use super::search::{self, PreparedQuery};
 use super::stored::{StoredDocument, StoredPassage, decode_document, decode_passage};
-use super::succession::{Succession, first_day};
+use super::succession::{RelatedDocument, Succession};
 
 /// How many filter results a snapshot remembers.
 const N_REMEMBERED_FILTERS: usize = 32;
@@ -111,64 +110,18 @@ impl LexicalSnapshot {
                 documents: OnceLock::new(),
             }),
         };
-        let succession = Arc::new(alone.read_succession()?);
+        let succession = Arc::new(Succession::read(&alone)?);
         Ok(Self {
             succession,
             ..alone
         })
     }
 
-    fn read_succession(&self) -> Result<Succession, LexicalError> {
-        let fields = &self.inner.fields;
-        let mut succession = Succession::default();
-        for (segment_ord, (segment, _)) in (0..).zip(self.segments()) {
-            let index = segment.inverted_index(fields.replaces)?;
-            let mut names = index.terms().stream()?;
-            while let Some((name, info)) = names.next() {
-                let name = String::from_utf8_lossy(name).into_owned();
-                let targets = self.records_named(&name)?;
-                let mut successors =
-                    index.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
-                while successors.doc() != TERMINATED {
-                    let doc = successors.doc();
-                    successors.advance();
-                    if segment.is_deleted(doc) {
-                        continue;
-                    }
-                    let since = first_day(segment, doc)?;
-                    let itself = DocAddress::new(segment_ord, doc);
-                    for target in targets.iter().filter(|target| **target != itself) {
-                        let (segment, columns) = self.segment(*target);
-                        succession.note(
-                            columns.first_passage_no[target.doc_id as usize],
-                            first_day(segment, target.doc_id)?,
-                            since,
-                        );
-                    }
-                }
-            }
-        }
-        Ok(succession)
+    pub(super) fn fields(&self) -> &Fields {
+        &self.inner.fields
     }
 
-    /// The records of the documents that `replaces` may mean: by id, else by number, else by title.
-    fn records_named(&self, name: &str) -> Result<Vec<DocAddress>, LexicalError> {
-        let fields = &self.inner.fields;
-        let is_record = |no| no == NO_PASSAGE;
-        for (field, key) in [
-            (fields.document_id, name.to_owned()),
-            (fields.doc_no, canonical_doc_no(name)),
-            (fields.title, canonical_law_name(name)),
-        ] {
-            let found = self.with_key(field, &key, is_record)?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    fn segment(&self, address: DocAddress) -> (&SegmentReader, &SegmentColumns) {
+    pub(super) fn segment(&self, address: DocAddress) -> (&SegmentReader, &SegmentColumns) {
         let at = address.segment_ord as usize;
         let segments = self.inner.searcher.segment_readers();
         (&segments[at], &self.inner.columns[at])
@@ -186,6 +139,54 @@ impl LexicalSnapshot {
             Validity::InForce if is_replaced() => Validity::Repealed,
             stated => stated,
         }
+    }
+
+    /// The documents that replace the one that a passage belongs to, now or on a day to come, as far
+    /// as `audience` may see them. By the day from which they count, then by id.
+    ///
+    /// # Errors
+    /// [`LexicalError::Record`] or [`LexicalError::Tantivy`] if one cannot be read.
+    pub fn replaced_by(
+        &self,
+        no: PassageNo,
+        audience: Audience,
+    ) -> Result<Vec<RelatedDocument>, LexicalError> {
+        let first = self.first_passage_no(no).unwrap_or(no);
+        self.related(self.succession.replaced_by(first), audience)
+    }
+
+    /// The documents that the one that a passage belongs to replaces: the other end of
+    /// [`LexicalSnapshot::replaced_by`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn replaces(
+        &self,
+        no: PassageNo,
+        audience: Audience,
+    ) -> Result<Vec<RelatedDocument>, LexicalError> {
+        let first = self.first_passage_no(no).unwrap_or(no);
+        self.related(self.succession.replaces(first), audience)
+    }
+
+    fn related(
+        &self,
+        documents: impl Iterator<Item = PassageNo>,
+        audience: Audience,
+    ) -> Result<Vec<RelatedDocument>, LexicalError> {
+        let mut related = Vec::new();
+        for first_passage_no in documents {
+            let Some(stored) = self.passage(first_passage_no)? else {
+                continue;
+            };
+            if stored.metadata.audience <= audience {
+                related.push((stored.metadata.begins(), RelatedDocument::from(stored)));
+            }
+        }
+        related.sort_by(|(a_day, a), (b_day, b)| {
+            (a_day, &a.document_id).cmp(&(b_day, &b.document_id))
+        });
+        Ok(related.into_iter().map(|(_, document)| document).collect())
     }
 
     /// Looks a query's terms up, to search and to score with them.
@@ -278,14 +279,7 @@ impl LexicalSnapshot {
         let mut passing = PassageSet::new();
         let mut n_passing = 0;
         for (segment, columns) in self.segments() {
-            let mut mask = condition.mask(segment, &self.inner.fields)?;
-            let day = day_number(condition.day);
-            if condition.admission != Admission::Any && self.succession.concerns(day) {
-                narrow(&mut mask, segment, |doc| {
-                    let first_passage_no = columns.first_passage_no[doc as usize];
-                    !self.succession.is_replaced(first_passage_no, day)
-                });
-            }
+            let mask = self.mask(condition, segment, columns)?;
             for doc in segment.doc_ids_alive() {
                 let no = columns.passage_no[doc as usize];
                 if no != NO_PASSAGE && mask.as_ref().is_none_or(|mask| mask[doc as usize]) {
@@ -295,6 +289,23 @@ impl LexicalSnapshot {
             }
         }
         Ok((n_passing < self.inner.n_passages).then_some(passing))
+    }
+
+    fn mask(
+        &self,
+        condition: &Condition,
+        segment: &SegmentReader,
+        columns: &SegmentColumns,
+    ) -> Result<Mask, LexicalError> {
+        let mut mask = condition.mask(segment, &self.inner.fields)?;
+        let day = day_number(condition.day);
+        if condition.admission == Admission::InForce && self.succession.concerns(day) {
+            narrow(&mut mask, segment, |doc| {
+                let first_passage_no = columns.first_passage_no[doc as usize];
+                !self.succession.is_replaced(first_passage_no, day)
+            });
+        }
+        Ok(mask)
     }
 
     /// The stored passage, or `None` if it is not there (any more).
@@ -350,7 +361,7 @@ impl LexicalSnapshot {
         };
         let masks = self
             .segments()
-            .map(|(segment, _)| condition.mask(segment, &self.inner.fields))
+            .map(|(segment, columns)| self.mask(&condition, segment, columns))
             .collect::<Result<Vec<_>, _>>()?;
         let passes = |address: &DocAddress| {
             masks[address.segment_ord as usize]
@@ -445,7 +456,7 @@ impl LexicalSnapshot {
         self.inner.n_documents as usize
     }
 
-    fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &SegmentColumns)> {
+    pub(super) fn segments(&self) -> impl Iterator<Item = (&SegmentReader, &SegmentColumns)> {
         self.inner
             .searcher
             .segment_readers()
@@ -466,7 +477,7 @@ impl LexicalSnapshot {
     }
 
     /// Alive entries with `key` in `field` whose passage number `fits`.
-    fn with_key(
+    pub(super) fn with_key(
         &self,
         field: Field,
         key: &str,

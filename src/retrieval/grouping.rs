@@ -5,12 +5,14 @@
 //! passage that comes in stands in exactly one group.
 //!
 //! Two passages are the same when their letters and digits are, or when they differ by a few
-//! characters but not in any number: 补贴500元 and 补贴600元 are two answers.
+//! characters but not in any number: 补贴500元 and 补贴600元 are two answers. What was repealed is not
+//! the same as what is in force, however alike the words: it would not show what it is.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::Group;
+use crate::document::Validity;
 
 /// Shared character bigrams, of all, from which on two passages are one: a Jaccard index (of
 /// multisets) of 9/10. At 600 characters that allows some 30 changed ones in one place: a name, a
@@ -28,6 +30,8 @@ pub struct Source<'s> {
     pub document_id: &'s str,
     /// The passage in normal form.
     pub normalised: &'s str,
+    /// Whether it is in force.
+    pub validity: Validity,
 }
 
 /// Passages that take one place, as positions in the ranking.
@@ -54,7 +58,10 @@ pub fn group(ranking: &[Source<'_>], by: Group) -> Vec<Grouped> {
     let mut groups: Vec<Grouped> = Vec::new();
     let mut group_of_document: BTreeMap<&str, usize> = BTreeMap::new();
     for (at, source) in ranking.iter().enumerate() {
-        let is_same = |group: &Grouped| sketches[group.shown].says_the_same_as(&sketches[at]);
+        let is_same = |group: &Grouped| {
+            ranking[group.shown].validity == source.validity
+                && sketches[group.shown].says_the_same_as(&sketches[at])
+        };
         if let Some(group) = groups.iter_mut().find(|group| is_same(group)) {
             let mut listed = std::iter::once(&group.shown).chain(&group.also_in);
             match listed.any(|&other| ranking[other].document_id == source.document_id) {
@@ -224,6 +231,7 @@ mod tests {
         Source {
             document_id,
             normalised,
+            validity: Validity::InForce,
         }
     }
 
@@ -315,6 +323,18 @@ mod tests {
             .map(|g| g.shown)
             .collect();
         assert_eq!(shown, [0, 2]);
+    }
+
+    #[test]
+    fn what_was_repealed_stays_apart_from_its_like_in_force() {
+        let repealed = |document_id| Source {
+            validity: Validity::Repealed,
+            ..source(document_id, HEATING)
+        };
+        let ranking = [source("new", HEATING), repealed("old"), repealed("older")];
+        let groups = group(&ranking, Group::Document);
+        assert_eq!(groups.len(), 2);
+        assert_eq!((groups[1].shown, &groups[1].also_in), (1, &vec![2]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::grouping::{Grouped, Source, group};
 use super::highlight::{MarkedPassage, QueryTerms};
 use super::reading::Reading;
 use super::{AlsoIn, Citation, Group, Hit, SearchError, SearchRequest};
-use crate::document::{ByteSpan, passage_id};
+use crate::document::{ByteSpan, Validity, passage_id};
 use crate::engine::Snapshot;
 use crate::lexical::StoredPassage;
 use crate::text::{Normalised, normalise};
@@ -35,15 +35,17 @@ pub fn collect(
         Group::Document => load(
             snapshot,
             request,
+            day,
             &best_of_documents(candidates, document_of),
         )?,
-        Group::None => load(snapshot, request, candidates)?,
+        Group::None => load(snapshot, request, day, candidates)?,
     };
     let sources: Vec<Source<'_>> = loaded
         .iter()
         .map(|loaded| Source {
             document_id: &loaded.stored.document_id,
             normalised: loaded.normalised.as_str(),
+            validity: loaded.validity,
         })
         .collect();
     let mut groups = group(&sources, request.group);
@@ -81,10 +83,12 @@ pub fn collect(
                 true => Some(explain(snapshot, reading, &shown.candidate)?),
                 false => None,
             };
+            let passage = shown.candidate.passage;
             hits.push(Hit {
                 also_in,
                 explanation,
-                ..hit(snapshot, shown, &terms, day)
+                replaced_by: words.replaced_by(passage, request.audience)?,
+                ..hit(shown, &terms)
             });
         }
     }
@@ -96,23 +100,28 @@ struct Loaded {
     candidate: Candidate,
     stored: StoredPassage,
     normalised: Normalised,
+    /// On the day that counts.
+    validity: Validity,
 }
 
 /// Reads candidates, best first.
 fn load(
     snapshot: &Snapshot,
     request: &SearchRequest,
+    day: Date,
     candidates: &[Candidate],
 ) -> Result<Vec<Loaded>, SearchError> {
+    let words = &snapshot.words;
     let mut loaded = Vec::new();
     for candidate in candidates {
         if loaded.len() == request.limit + SPARE_CANDIDATES {
             break;
         }
-        if let Some(stored) = snapshot.words.passage(candidate.passage)? {
+        if let Some(stored) = words.passage(candidate.passage)? {
             let normalised = normalise(&stored.text);
             loaded.push(Loaded {
                 candidate: *candidate,
+                validity: words.validity(&stored.metadata, candidate.passage, day),
                 stored,
                 normalised,
             });
@@ -128,11 +137,12 @@ fn also_in(stored: &StoredPassage) -> AlsoIn {
     }
 }
 
-fn hit(snapshot: &Snapshot, loaded: Loaded, terms: &QueryTerms, day: Date) -> Hit {
+fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
     let Loaded {
         candidate,
         stored,
         normalised,
+        validity,
     } = loaded;
     let marked = MarkedPassage::new(normalised, terms);
     let StoredPassage {
@@ -161,7 +171,8 @@ fn hit(snapshot: &Snapshot, loaded: Loaded, terms: &QueryTerms, day: Date) -> Hi
         kind: metadata.kind,
         score: candidate.score(),
         contributions: candidate.contributions,
-        validity: snapshot.words.validity(&metadata, candidate.passage, day),
+        validity,
+        replaced_by: Vec::new(),
         effective_from: metadata.effective_from,
         effective_to: metadata.effective_to,
         published_at: metadata.published_at,

@@ -19,7 +19,7 @@ mod query_vector;
 mod reading;
 mod search;
 
-pub use crate::lexical::Admission;
+pub use crate::lexical::{Admission, RelatedDocument};
 pub use search::{RetrievalSettings, Retriever};
 
 /// Which indexes take part.
@@ -77,7 +77,8 @@ pub struct SearchRequest {
     pub filters: Filters,
     /// The day whose rules count; `None` is today in the configured time zone.
     pub as_of: Option<Date>,
-    /// What may appear, marked by its validity, besides what is in force on that day.
+    /// Whether what is not in force on that day may appear, marked by its validity. What the query
+    /// cites by number, title or article always may.
     pub admission: Admission,
     /// The caller sees documents of this audience and below.
     pub audience: Audience,
@@ -158,6 +159,8 @@ pub struct Hit {
     /// What each side added to `score`.
     pub contributions: Contributions,
     pub validity: Validity,
+    /// The documents that replace it, now or on a day to come, as far as the caller may see them.
+    pub replaced_by: Vec<RelatedDocument>,
     pub effective_from: Option<Date>,
     pub effective_to: Option<Date>,
     pub published_at: Option<Date>,

@@ -40,6 +40,7 @@ pub struct Retriever {
     index: Arc<PassageIndex>,
     embedder: Option<QueryEmbedder>,
     settings: RetrievalSettings,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl Retriever {
@@ -57,7 +58,16 @@ impl Retriever {
             index,
             embedder,
             settings,
+            clock: Box::new(Timestamp::now),
         })
+    }
+
+    /// The same retriever by another clock than the machine's.
+    pub fn with_clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self {
+            clock: Box::new(clock),
+            ..self
+        }
     }
 
     /// The index that it searches.
@@ -65,11 +75,11 @@ impl Retriever {
         &self.index
     }
 
-    /// The day whose rules count when a request names none.
+    /// The day whose rules count when a request names none: a rule begins and ends at midnight of
+    /// the configured time zone.
     pub fn today(&self) -> Date {
-        Timestamp::now()
-            .to_zoned(self.settings.time_zone.clone())
-            .date()
+        let now = (self.clock)();
+        now.to_zoned(self.settings.time_zone.clone()).date()
     }
 
     /// Answers one request from one snapshot.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use zhiku::document::{Audience, ByteSpan, Kind, Validity};
 use zhiku::retrieval::{
     Admission, AlsoIn, Citation, Contributions, Degraded, Facets, Filters, Group, Hit, Mode,
-    QueryReading, SearchError, SearchResponse,
+    QueryReading, RelatedDocument, SearchError, SearchResponse,
 };
 
 use crate::server::{FakeBackend, TestServer, empty_response, json_of, pension, problem_of};
@@ -42,6 +42,12 @@ fn full_response() -> SearchResponse {
             document: 0.0,
         },
         validity: Validity::InForce,
+        replaced_by: vec![RelatedDocument {
+            document_id: "人社局/养老金2027.md".to_owned(),
+            title: "养老金发放".to_owned(),
+            doc_no: Some("云人社规〔2026〕8号".to_owned()),
+            effective_from: Some(jiff::civil::date(2027, 1, 1)),
+        }],
         effective_from: Some(jiff::civil::date(2025, 1, 1)),
         effective_to: None,
         published_at: None,
@@ -190,7 +196,7 @@ async fn left_out_fields_have_their_defaults() {
         (request.as_of, &request.filters),
         (None, &Filters::default())
     );
-    assert!(request.admission == Admission::InForceOrLapsed && !request.explain);
+    assert!(request.admission == Admission::InForce && !request.explain);
     assert_eq!(request.audience, Audience::Agent);
 }
 

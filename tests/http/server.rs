@@ -17,7 +17,7 @@ use zhiku::http::{
     DocumentVersion, DocumentView, Original, Status, serve,
 };
 use zhiku::records::Receipt;
-use zhiku::retrieval::{QueryReading, SearchError, SearchRequest, SearchResponse};
+use zhiku::retrieval::{QueryReading, RelatedDocument, SearchError, SearchRequest, SearchResponse};
 use zhiku::telemetry::Metrics;
 
 type Answer = dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError> + Send + Sync;
@@ -136,6 +136,13 @@ impl Backend for FakeBackend {
             generation: 118,
             document: document.clone(),
             validity: Validity::InForce,
+            replaced_by: Vec::new(),
+            replaces: vec![RelatedDocument {
+                document_id: "人社局/旧.md".to_owned(),
+                title: "养老金发放（旧）".to_owned(),
+                doc_no: None,
+                effective_from: None,
+            }],
             previous: None,
             next: Some(DocumentRef {
                 id: "人社局/失业金.md".to_owned(),
