@@ -118,14 +118,21 @@ fn prepare(
     Ok(())
 }
 
-/// Builds the graph over the vectors whenever enough of them are new.
+/// Builds the graph over the vectors whenever enough of them are new, and leaves out those that
+/// no passage has any more.
 fn keep_up(index: &PassageIndex, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
-        match index.build_graph(&|_, _| {}, stop) {
+        let kept = index.compact(stop).and_then(|is_compacted| {
+            if is_compacted {
+                tracing::info!("vectors without a passage are gone");
+            }
+            index.build_graph(&|_, _| {}, stop)
+        });
+        match kept {
             Ok(true) => tracing::info!("the vector graph is complete"),
             Ok(false) => {}
             Err(error) => {
-                tracing::error!(%error, "no vector graph; vectors are compared one by one");
+                tracing::error!(%error, "upkeep of the index failed; tried again in a minute");
                 sleep_unless(stop, AFTER_FAILED_UPKEEP);
             }
         }

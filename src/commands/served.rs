@@ -1,7 +1,9 @@
 //! What HTTP serves: the retriever and the index behind [`Backend`].
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use tokio::sync::watch;
 
@@ -27,6 +29,8 @@ pub struct Served {
     /// Opened beside the one that writes.
     records: OnceLock<Mutex<Records>>,
     requests: OnceLock<Requests>,
+    /// Files whose last readable state serves.
+    stale: ArcSwap<BTreeSet<String>>,
     news: watch::Sender<u64>,
 }
 
@@ -36,6 +40,7 @@ impl Default for Served {
             retriever: OnceLock::new(),
             records: OnceLock::new(),
             requests: OnceLock::new(),
+            stale: ArcSwap::default(),
             news: watch::Sender::new(0),
         }
     }
@@ -53,8 +58,9 @@ impl Served {
     /// # Errors
     /// [`RecordsError`]
     pub fn share_records(&self, records: Records) -> Result<(), RecordsError> {
-        self.news.send_replace(records.last_seq()?);
+        let seq = records.last_seq()?;
         let _ = self.records.set(Mutex::new(records));
+        self.tell(seq);
         Ok(())
     }
 
@@ -65,6 +71,12 @@ impl Served {
 
     /// The receipts up to number `seq` can be read.
     pub fn tell(&self, seq: u64) {
+        if let Some(records) = self.records.get() {
+            match lock(records).stale_paths() {
+                Ok(paths) => self.stale.store(Arc::new(paths.into_iter().collect())),
+                Err(error) => tracing::error!(%error, "stale files cannot be marked"),
+            }
+        }
         self.news.send_replace(seq);
     }
 
@@ -155,7 +167,14 @@ impl Backend for Served {
         let retriever = self
             .retriever()
             .map_err(|error| SearchError::Index(error.to_string()))?;
-        retriever.search(request)
+        let mut response = retriever.search(request)?;
+        let stale = self.stale.load();
+        if !stale.is_empty() {
+            for hit in &mut response.hits {
+                hit.is_stale = stale.contains(&hit.citation.path);
+            }
+        }
+        Ok(response)
     }
 
     fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError> {

@@ -3,6 +3,7 @@
 //! A cache: it may be deleted at any time, and a damaged file is replaced by an empty one. Knows
 //! neither passages nor which texts are still in use.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -165,6 +166,48 @@ impl EmbeddingCache {
             transaction.commit()
         };
         delete().map_err(|source| self.failed(source))
+    }
+
+    /// Deletes the vectors of `model` whose text is not among `kept`; how many there were. In small
+    /// steps, so that others get their turn.
+    ///
+    /// # Errors
+    /// [`CacheError::Sqlite`] if the file cannot be written.
+    pub fn keep_texts(
+        &self,
+        model: &str,
+        kept: &HashSet<blake3::Hash>,
+    ) -> Result<usize, CacheError> {
+        let stored = |connection: &Connection| -> rusqlite::Result<Vec<blake3::Hash>> {
+            let mut statement = connection.prepare(
+                "SELECT text_hash FROM vectors WHERE model = (SELECT id FROM models WHERE name = ?1)",
+            )?;
+            let rows = statement.query_map([model], |row| row.get::<_, [u8; 32]>(0))?;
+            rows.map(|hash| Ok(blake3::Hash::from_bytes(hash?)))
+                .collect()
+        };
+        let stored = stored(&self.lock()).map_err(|source| self.failed(source))?;
+        let outdated: Vec<_> = stored
+            .into_iter()
+            .filter(|hash| !kept.contains(hash))
+            .collect();
+        for hashes in outdated.chunks(TEXTS_PER_WRITE) {
+            let mut connection = self.lock();
+            let mut delete = || -> rusqlite::Result<()> {
+                let transaction = connection.transaction()?;
+                for hash in hashes {
+                    transaction
+                        .prepare_cached(
+                            "DELETE FROM vectors WHERE text_hash = ?2
+                             AND model = (SELECT id FROM models WHERE name = ?1)",
+                        )?
+                        .execute(params![model, hash.as_bytes()])?;
+                }
+                transaction.commit()
+            };
+            delete().map_err(|source| self.failed(source))?;
+        }
+        Ok(outdated.len())
     }
 
     /// The vectors of `texts`, in order: cached ones are read, the others embedded and kept.
@@ -335,6 +378,11 @@ mod tests {
         let get = |model| cache.get_many(model, &[hash, blake3::hash(b"y")]).unwrap();
         assert_eq!(get("a"), [Some(quantise(&[1.0, 2.0])), None]);
         assert_eq!(get("b"), [Some(quantise(&[3.0])), None]);
+        let other = blake3::hash(b"z");
+        cache.put_many("b", &[(other, quantise(&[4.0]))]).unwrap();
+        assert_eq!(cache.keep_texts("b", &HashSet::from([hash])).unwrap(), 1);
+        assert_eq!(cache.get_many("b", &[other]).unwrap(), [None]);
+        assert!(get("a")[0].is_some() && get("b")[0].is_some());
         cache.keep_only("b").unwrap();
         assert_eq!((get("a"), get("b")[0].is_some()), (vec![None, None], true));
     }

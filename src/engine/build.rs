@@ -3,7 +3,7 @@
 use std::sync::MutexGuard;
 
 use super::EngineError;
-use super::index::{PassageIndex, Writer, io_error};
+use super::index::{PassageIndex, Writer, io_error, remove_folder};
 use super::manifest::{Manifest, vector_folder};
 use crate::document::{Document, Passage, PassageNo};
 use crate::lexical::Amount;
@@ -40,7 +40,9 @@ impl<'a> Build<'a> {
             ..writer.manifest.clone()
         };
         let mut fresh = None;
-        if from_nothing || manifest.basis != basis {
+        let continues = manifest.basis.differs_by_lexicon_alone(&basis);
+        manifest.basis = basis.clone();
+        if from_nothing || !continues {
             manifest = Manifest {
                 generation,
                 vector_folder: vector_folder(generation),
@@ -127,12 +129,7 @@ impl<'a> Build<'a> {
         }
         self.index.publish(&mut self.writer)?;
         if let Some(folder) = outdated {
-            let path = self.index.search_folder.join(folder);
-            if path.exists()
-                && let Err(error) = std::fs::remove_dir_all(&path)
-            {
-                tracing::warn!(%error, path = %path.display(), "an outdated folder could not be removed");
-            }
+            remove_folder(&self.index.search_folder.join(folder));
         }
         Ok(())
     }
@@ -149,7 +146,7 @@ impl Drop for Build<'_> {
 }
 
 /// What the model reads of a passage: where it stands, what it answers, what it says.
-fn embedding_text(document: &Document, passage: &Passage) -> String {
+pub(super) fn embedding_text(document: &Document, passage: &Passage) -> String {
     let mut text = document.title.clone();
     for part in passage.heading.iter().chain(&passage.questions) {
         text.push('\n');

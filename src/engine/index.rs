@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::build::Build;
-use super::manifest::{Basis, LAYOUT, Manifest};
+use super::manifest::{Basis, LAYOUT, Manifest, VECTOR_FOLDER_PREFIX};
 use super::{EngineError, IndexLock};
 use crate::embedding::Embedder;
 use crate::embedding::cache::EmbeddingCache;
 use crate::lexical::{Amount, LexicalIndex, LexicalSnapshot};
 use crate::text::Analyser;
-use crate::vector::{BuildOptions, Graph, GraphError, StoreError, VectorSnapshot, VectorStore};
+use crate::vector::{Graph, StoreError, VectorSnapshot, VectorStore};
 
 /// Rows above which a graph pays: below, comparing all of them takes under half a millisecond.
-const MIN_GRAPH_ROWS: usize = 20_000;
+pub(super) const MIN_GRAPH_ROWS: usize = 20_000;
 
 /// One generation: words, vectors and lexicon that belong together. Never changes.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ pub struct PassageIndex {
 pub(super) struct Writer {
     pub(super) words: LexicalIndex,
     pub(super) vectors: Option<VectorStore>,
-    pub(super) cache: Option<EmbeddingCache>,
+    pub(super) cache: Option<Arc<EmbeddingCache>>,
     pub(super) manifest: Manifest,
     /// The analysis that made the terms of the last commit.
     pub(super) analyser: Analyser,
@@ -101,8 +101,9 @@ impl PassageIndex {
             Writer::open(&search, &ingredients, VectorStore::open)
         })?;
         if ingredients.embedder.is_some() {
-            opened.cache = Some(EmbeddingCache::open(&search.join(VECTOR_CACHE))?);
+            opened.cache = Some(Arc::new(EmbeddingCache::open(&search.join(VECTOR_CACHE))?));
         }
+        remove_left_over(&search, &opened.manifest);
         Self::new(search, ingredients, opened, Some(lock))
     }
 
@@ -162,7 +163,7 @@ impl PassageIndex {
     }
 
     /// Makes the terms of the next build, and of queries once it serves, with another analysis. If
-    /// its lexicon differs, that build starts anew.
+    /// its lexicon differs, that build starts anew, or with what [`Self::changed_words`] concern.
     pub fn use_analyser(&self, analyser: Analyser) {
         let serving = self.snapshot();
         let differs = serving.analyser.lexicon_hash() != analyser.lexicon_hash();
@@ -171,6 +172,21 @@ impl PassageIndex {
         let is_empty = serving.generation == 0;
         self.needs_rebuild
             .store(differs || is_empty, Ordering::Release);
+    }
+
+    /// Where [`Self::needs_rebuild`] and nothing but the lexicon differs: the words that it knows
+    /// differently. Documents in whose normal form one of them stands have to be put again; then
+    /// the build need not start from nothing. `None` where it must.
+    pub fn changed_words(&self) -> Option<Vec<String>> {
+        let next = self.ingredients();
+        let writer = self.lock_writer();
+        let is_known = writer.manifest.generation > 0
+            && writer.manifest.basis.lexicon == writer.analyser.lexicon_hash()
+            && writer
+                .manifest
+                .basis
+                .differs_by_lexicon_alone(&next.basis());
+        is_known.then(|| writer.analyser.changed_words(&next.analyser))
     }
 
     /// Whether what is on disk was made by another version, model or lexicon, or is not there.
@@ -190,48 +206,6 @@ impl PassageIndex {
         generation: u64,
     ) -> Result<Build<'_>, EngineError> {
         Build::begin(self, self.lock_writer(), (from_nothing, amount), generation)
-    }
-
-    /// Builds the graph over the vectors of the newest generation if it pays and is not there,
-    /// saves it, and swaps it in. Takes minutes for 100,000s of passages; queries and builds go on
-    /// meanwhile. Returns whether a graph was built; `cancel` ends it early.
-    ///
-    /// # Errors
-    /// [`EngineError::Graph`]; searching goes on without.
-    pub fn build_graph(
-        &self,
-        progress: &dyn Fn(usize, usize),
-        cancel: &AtomicBool,
-    ) -> Result<bool, EngineError> {
-        let (rows, folder) = {
-            let writer = self.lock_writer();
-            let Some(vectors) = &writer.vectors else {
-                return Ok(false);
-            };
-            let n_covered = vectors.graph().map_or(0, |graph| graph.n_rows());
-            if vectors.rows().len() < n_covered + MIN_GRAPH_ROWS {
-                return Ok(false);
-            }
-            (
-                vectors.rows().clone(),
-                writer.manifest.vector_folder.clone(),
-            )
-        };
-        let graph = match Graph::build(&rows, BuildOptions::default(), progress, cancel) {
-            Err(GraphError::Cancelled) => return Ok(false),
-            built => built?,
-        };
-        let mut writer = self.lock_writer();
-        if writer.manifest.vector_folder != folder {
-            // The index was built anew meanwhile: these rows are gone.
-            return Ok(false);
-        }
-        graph.save(&self.search_folder.join(&folder).join(GRAPH_FILE))?;
-        if let Some(vectors) = &mut writer.vectors {
-            vectors.set_graph(Some(Arc::new(graph)));
-        }
-        self.publish(&mut writer)?;
-        Ok(true)
     }
 
     /// Whether every vector search uses a graph that covers the bulk, or needs none.
@@ -254,7 +228,7 @@ impl PassageIndex {
         Ok(())
     }
 
-    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+    pub(super) fn lock_writer(&self) -> MutexGuard<'_, Writer> {
         // A build that panicked was never committed; the next one begins by rolling back.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -265,7 +239,7 @@ const WORDS_FOLDER: &str = "words";
 /// Name of the cache of vectors, which outlives every index.
 const VECTOR_CACHE: &str = "embeddings.sqlite";
 /// Name of the graph beside the rows it covers.
-const GRAPH_FILE: &str = "graph.bin";
+pub(super) const GRAPH_FILE: &str = "graph.bin";
 
 /// Removes everything in `folder` but the files whose names begin with `kept`.
 fn empty_but_for(folder: &Path, kept: &str) -> std::io::Result<()> {
@@ -280,6 +254,29 @@ fn empty_but_for(folder: &Path, kept: &str) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes folders of vectors that a crash left behind.
+fn remove_left_over(search: &Path, manifest: &Manifest) {
+    let Ok(entries) = std::fs::read_dir(search) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(VECTOR_FOLDER_PREFIX) && name != manifest.vector_folder {
+            remove_folder(&entry.path());
+        }
+    }
+}
+
+/// Removes a folder that nothing refers to any more. What stays is removed at the next start.
+pub(super) fn remove_folder(path: &Path) {
+    if path.exists()
+        && let Err(error) = std::fs::remove_dir_all(path)
+    {
+        tracing::warn!(%error, path = %path.display(), "an outdated folder could not be removed");
+    }
 }
 
 impl Writer {

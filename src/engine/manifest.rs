@@ -39,6 +39,18 @@ pub struct Basis {
     pub dimension: usize,
 }
 
+impl Basis {
+    /// Whether an index of this basis can be continued with `next` once the texts that the two
+    /// lexicons cut differently are indexed anew.
+    pub fn differs_by_lexicon_alone(&self, next: &Basis) -> bool {
+        let with_its_lexicon = Basis {
+            lexicon: self.lexicon.clone(),
+            ..next.clone()
+        };
+        *self == with_its_lexicon
+    }
+}
+
 impl Manifest {
     /// The state before the first build.
     pub fn empty(basis: Basis) -> Self {
@@ -59,7 +71,10 @@ impl Manifest {
     }
 }
 
-/// Name of the vector folder that a build from nothing in `generation` starts.
+/// What the names of all vector folders begin with.
+pub const VECTOR_FOLDER_PREFIX: &str = "vectors-";
+
+/// Name of the vector folder that a build from nothing, or a compaction, in `generation` starts.
 pub fn vector_folder(generation: u64) -> String {
-    format!("vectors-{generation}")
+    format!("{VECTOR_FOLDER_PREFIX}{generation}")
 }

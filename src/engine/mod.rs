@@ -10,6 +10,7 @@ mod build;
 mod index;
 mod lock;
 mod manifest;
+mod upkeep;
 
 pub use build::Build;
 pub use index::{Ingredients, PassageIndex, Snapshot};

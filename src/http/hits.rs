@@ -67,6 +67,8 @@ struct WireHit {
     /// The documents that replace it, usually one; also one that is not in force yet. `null` if
     /// there is none.
     replaced_by: Option<Vec<WireRelated>>,
+    /// Whether the file has changed since but could not be read: this is its last readable state.
+    stale: bool,
     #[schema(value_type = Option<String>, format = Date)]
     effective_from: Option<Date>,
     #[schema(value_type = Option<String>, format = Date)]
@@ -218,6 +220,7 @@ impl From<Hit> for WireHit {
             contributions: hit.contributions.into(),
             validity: hit.validity.name(),
             replaced_by: successors(hit.replaced_by),
+            stale: hit.is_stale,
             effective_from: hit.effective_from,
             effective_to: hit.effective_to,
             published_at: hit.published_at,

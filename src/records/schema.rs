@@ -38,6 +38,7 @@ const TO_SECOND: &str = "
 ALTER TABLE files ADD COLUMN content_hash TEXT NOT NULL DEFAULT '';
 ALTER TABLE files ADD COLUMN n_passages INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE files ADD COLUMN is_stale INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX stale_files ON files (path) WHERE is_stale;
 CREATE TABLE receipts (
     seq INTEGER PRIMARY KEY,
     path TEXT NOT NULL,

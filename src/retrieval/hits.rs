@@ -173,6 +173,8 @@ fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
         contributions: candidate.contributions,
         validity,
         replaced_by: Vec::new(),
+        // Not known to the index: whoever follows the corpus marks it.
+        is_stale: false,
         effective_from: metadata.effective_from,
         effective_to: metadata.effective_to,
         published_at: metadata.published_at,

@@ -161,6 +161,8 @@ pub struct Hit {
     pub validity: Validity,
     /// The documents that replace it, now or on a day to come, as far as the caller may see them.
     pub replaced_by: Vec<RelatedDocument>,
+    /// Whether the file has changed since but could not be read: this is its last readable state.
+    pub is_stale: bool,
     pub effective_from: Option<Date>,
     pub effective_to: Option<Date>,
     pub published_at: Option<Date>,

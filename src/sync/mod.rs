@@ -6,16 +6,19 @@
 
 use std::path::PathBuf;
 
+mod laps;
 mod live;
+mod moves;
 mod plan;
 mod progress;
+mod recut;
 mod settling;
 mod source;
 mod update;
 
 pub use live::{Listener, Live, Notice, Requests, Watch, WatchSettings};
 pub use plan::{Plan, Source, plan};
-pub use progress::{Progress, Silent};
+pub use progress::{Progress, Silent, Step};
 pub use settling::LEXICON_FOLDER;
 pub use update::{Problem, Scope, Summary, Updater};
 
@@ -35,6 +38,9 @@ pub enum SyncError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The words of a lexicon cannot be looked for: there are too many.
+    #[error("the words of the lexicon cannot be looked for: {0}")]
+    Words(String),
     /// The index failed.
     #[error(transparent)]
     Engine(#[from] EngineError),

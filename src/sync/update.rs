@@ -7,8 +7,11 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
+use super::laps::Laps;
+use super::moves::pair_moves;
+use super::recut::recut_documents;
 use super::source::look;
-use super::{Plan, Progress, Source, SyncError, plan};
+use super::{Plan, Progress, Source, Step, SyncError, plan};
 use crate::corpus::folder_defaults::FolderDefaults;
 use crate::corpus::load::{LoadContext, load_file};
 use crate::corpus::{CorpusFile, Finding, Limits, Outcome};
@@ -22,7 +25,7 @@ use crate::records::{
 /// Files read side by side before their documents go to the index. Bounds memory.
 const FILES_PER_STEP: usize = 32;
 /// Documents handed to the index in one step, so that progress moves inside a large file.
-const DOCUMENTS_PER_STEP: usize = 2_048;
+pub const DOCUMENTS_PER_STEP: usize = 2_048;
 
 /// More than this in one build is written as much is: see [`Amount`].
 const MUCH_BYTES: u64 = 4 << 20;
@@ -147,7 +150,13 @@ impl Updater<'_> {
         let now = Timestamp::now();
         let recorded = self.records.generation()?;
         let serving = self.index.snapshot().generation;
-        let rebuild = full || self.index.needs_rebuild() || recorded != serving;
+        let needs_rebuild = self.index.needs_rebuild();
+        // A lexicon that changed while it serves concerns few documents.
+        let recut = match needs_rebuild && !full && recorded == serving {
+            true => self.index.changed_words(),
+            false => None,
+        };
+        let rebuild = full || recorded != serving || (needs_rebuild && recut.is_none());
         let whole = Scope {
             detected_at: scope.detected_at.clone(),
             ..Scope::whole()
@@ -185,8 +194,10 @@ impl Updater<'_> {
             summary.n_added = work.read.len();
             summary.n_modified = 0;
         }
-        if rebuild || !work.read.is_empty() || !work.removed.is_empty() {
-            self.build(work, rebuild, recorded.max(serving), (scope, now))?;
+        let is_idle = work.read.is_empty() && work.removed.is_empty();
+        if rebuild || recut.is_some() || !is_idle {
+            let serving = recorded.max(serving);
+            self.build(work, (rebuild, recut), serving, (scope, now))?;
         }
 
         let snapshot = self.index.snapshot();
@@ -201,7 +212,7 @@ impl Updater<'_> {
     fn build(
         &mut self,
         work: Plan<CorpusFile>,
-        rebuild: bool,
+        (rebuild, recut): (bool, Option<Vec<String>>),
         serving: u64,
         (scope, now): (&Scope, Timestamp),
     ) -> Result<(), SyncError> {
@@ -217,13 +228,13 @@ impl Updater<'_> {
             Amount::Little
         };
         let mut laps = Laps::start();
-        let mut step = Step {
+        let mut step = Work {
             build: self.index.begin(rebuild, amount, serving + 1)?,
             records: self.records,
             rebuild,
             taken: BTreeSet::new(),
             removed: work.removed.iter().map(|file| file.path.clone()).collect(),
-            is_changed: rebuild,
+            is_changed: rebuild || recut.is_some(),
             detected: Detected { scope, now },
             update: Update {
                 reset: rebuild,
@@ -231,6 +242,11 @@ impl Updater<'_> {
             },
         };
         laps.lap("begin");
+        if let Some(words) = recut.filter(|words| !words.is_empty()) {
+            let n_documents = recut_documents(self.index, &mut step.build, &words)?;
+            tracing::info!(n_documents, "indexed anew for a changed lexicon");
+            laps.lap("recut");
+        }
         for file in &work.removed {
             step.remove_file(file)?;
         }
@@ -254,8 +270,9 @@ impl Updater<'_> {
             }
         }
         laps.lap("read");
+        self.progress.reached(Step::Read);
         self.progress.stage("写入索引", 0);
-        let Step {
+        let Work {
             build,
             mut update,
             is_changed,
@@ -270,14 +287,17 @@ impl Updater<'_> {
             if !rebuild {
                 self.records.prepare(&update)?;
                 laps.lap("prepare");
+                self.progress.reached(Step::Prepared);
             }
             build.commit()?;
             laps.lap("commit");
+            self.progress.reached(Step::Committed);
         }
         if !update.is_empty() {
             self.records.apply(update, Timestamp::now())?;
         }
         laps.lap("record");
+        self.progress.reached(Step::Recorded);
         tracing::debug!(steps_ms = ?laps.times, "updated");
         Ok(())
     }
@@ -298,30 +318,6 @@ impl Updater<'_> {
     }
 }
 
-/// What the steps of an update took, for the log.
-struct Laps {
-    last: Instant,
-    /// Name and milliseconds.
-    times: Vec<(&'static str, f64)>,
-}
-
-impl Laps {
-    fn start() -> Self {
-        Self {
-            last: Instant::now(),
-            times: Vec::new(),
-        }
-    }
-
-    /// The step that ends now was `name`.
-    fn lap(&mut self, name: &'static str) {
-        let now = Instant::now();
-        let ms = (now - self.last).as_secs_f64() * 1_000.0;
-        self.times.push((name, ms));
-        self.last = now;
-    }
-}
-
 /// When changes were noticed.
 struct Detected<'s> {
     scope: &'s Scope,
@@ -339,44 +335,8 @@ impl Detected<'_> {
     }
 }
 
-/// Turns a file that is gone and a new one of the same content into one that was moved.
-fn pair_moves(receipts: &mut Vec<NewReceipt>) {
-    let mut gone: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (at, receipt) in receipts.iter().enumerate().rev() {
-        if let (Change::Removed, Some(hash)) = (receipt.change, &receipt.content_hash) {
-            gone.entry(hash.clone()).or_default().push(at);
-        }
-    }
-    let mut paired = BTreeSet::new();
-    for at in 0..receipts.len() {
-        let receipt = &receipts[at];
-        if receipt.change != Change::Added {
-            continue;
-        }
-        let hash = receipt.content_hash.clone().unwrap_or_default();
-        if let Some(from) = gone.get_mut(&hash).and_then(Vec::pop) {
-            paired.insert(from);
-            let (from, detected_at) = (receipts[from].path.clone(), receipts[from].detected_at);
-            let receipt = &mut receipts[at];
-            receipt.change = Change::Moved;
-            receipt.from = Some(from);
-            receipt.detected_at = receipt.detected_at.min(detected_at);
-        }
-    }
-    let mut at = 0;
-    receipts.retain(|_| {
-        at += 1;
-        !paired.contains(&(at - 1))
-    });
-    for receipt in receipts {
-        if receipt.change == Change::Removed {
-            receipt.content_hash = None;
-        }
-    }
-}
-
 /// A build under way, with what it will change in the records.
-struct Step<'i, 'r, 's> {
+struct Work<'i, 'r, 's> {
     build: Build<'i>,
     records: &'r Records,
     rebuild: bool,
@@ -390,7 +350,7 @@ struct Step<'i, 'r, 's> {
     update: Update,
 }
 
-impl Step<'_, '_, '_> {
+impl Work<'_, '_, '_> {
     fn remove_file(&mut self, file: &FileRecord) -> Result<(), SyncError> {
         let mut n_documents = 0;
         // A build from nothing has nothing to delete.

@@ -3,7 +3,7 @@
 //! Words say what a text means, bigrams find what the dictionary does not know; an index holds
 //! both. Expects text in normal form (see [`normalise`](super::normalise())) and gives spans in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use jieba_rs::Jieba;
@@ -36,6 +36,8 @@ pub struct Analyser {
 
 struct Shared {
     jieba: Jieba,
+    /// Words of the lexicon with their frequency, as they were added.
+    words: BTreeMap<String, Option<usize>>,
     synonyms: BTreeMap<String, Vec<String>>,
     /// [`Lexicon::hash`]; empty without a lexicon.
     lexicon_hash: String,
@@ -44,6 +46,7 @@ struct Shared {
 static BUILT_IN: LazyLock<Analyser> = LazyLock::new(|| Analyser {
     shared: Arc::new(Shared {
         jieba: Jieba::new(),
+        words: BTreeMap::new(),
         synonyms: BTreeMap::new(),
         lexicon_hash: String::new(),
     }),
@@ -67,10 +70,23 @@ impl Analyser {
         Analyser {
             shared: Arc::new(Shared {
                 jieba,
+                words: lexicon
+                    .words()
+                    .map(|(word, frequency)| (word.to_owned(), frequency))
+                    .collect(),
                 synonyms: lexicon.synonyms().clone(),
                 lexicon_hash: lexicon.hash(),
             }),
         }
+    }
+
+    /// Words, in normal form, that this lexicon and that of `other` know differently, ascending: a
+    /// text with none of them in it is cut alike by both. Synonyms cut nothing.
+    pub fn changed_words(&self, other: &Analyser) -> Vec<String> {
+        let (ours, theirs) = (&self.shared.words, &other.shared.words);
+        let differs = |word: &&String| ours.get(*word) != theirs.get(*word);
+        let words: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        words.into_iter().filter(differs).cloned().collect()
     }
 
     /// Hands every word for the index to `visit`: its text, its span and its position.
@@ -301,6 +317,16 @@ mod tests {
                 "abc"
             ]
         );
+    }
+
+    #[test]
+    fn only_words_known_differently_count_as_changed() {
+        let before =
+            Analyser::with_lexicon(&Lexicon::parse("暂住证\n云溪通 50\n", "社保 => 社会保险"));
+        let after = Analyser::with_lexicon(&Lexicon::parse("云溪通 60\n轮渡卡\n", "社保 社会保险"));
+        assert_eq!(before.changed_words(&after), ["云溪通", "暂住证", "轮渡卡"]);
+        assert_eq!(after.changed_words(&before), ["云溪通", "暂住证", "轮渡卡"]);
+        assert_eq!(before.changed_words(&before), [""; 0]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use passage_set::PassageSet;
 pub use quantised::{Quantised, quantise};
 pub use rows::{Row, Rows};
 pub use snapshot::{Found, Path, Plan, SearchStats, VectorSnapshot};
-pub use store::{StoreError, VectorStore};
+pub use store::{Frozen, StoreError, VectorStore};
 
 /// Why a vector cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

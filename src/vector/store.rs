@@ -283,14 +283,48 @@ impl VectorStore {
         VectorSnapshot::new(self.rows.clone(), self.graph.clone(), alive)
     }
 
-    /// Writes the rows of the passages in `alive`, in the same order, as a new store in `folder`.
-    ///
-    /// This store stays as it is until the caller has recorded that the other one counts.
+    /// [`Frozen::compact_into`] of the rows as they are now.
     ///
     /// # Errors
     /// [`StoreError::Io`].
     pub fn compact_into(&self, folder: &Path, alive: &PassageSet) -> Result<Self, StoreError> {
-        let mut compacted = Self::create_for(folder, self.rows.dimension(), self.model)?;
+        self.freeze().compact_into(folder, alive)
+    }
+
+    /// The rows as they are now, to be copied while this store goes on.
+    pub fn freeze(&self) -> Frozen {
+        Frozen {
+            rows: self.rows.clone(),
+            model: self.model,
+        }
+    }
+}
+
+/// The rows of a store at one moment.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    rows: Rows,
+    model: [u8; 32],
+}
+
+impl Frozen {
+    /// How many rows there are.
+    pub fn n_rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Writes the rows of the passages in `alive`, in the same order, as a new store in `folder`.
+    ///
+    /// The old one stays as it is until the caller has recorded that the new one counts.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn compact_into(
+        &self,
+        folder: &Path,
+        alive: &PassageSet,
+    ) -> Result<VectorStore, StoreError> {
+        let mut compacted = VectorStore::create_for(folder, self.rows.dimension(), self.model)?;
         let mut batch = Vec::new();
         for (_, row) in self.rows.iter_from(0) {
             if alive.contains(row.passage) {

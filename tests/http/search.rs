@@ -48,6 +48,7 @@ fn full_response() -> SearchResponse {
             doc_no: Some("云人社规〔2026〕8号".to_owned()),
             effective_from: Some(jiff::civil::date(2027, 1, 1)),
         }],
+        is_stale: false,
         effective_from: Some(jiff::civil::date(2025, 1, 1)),
         effective_to: None,
         published_at: None,
