@@ -10,7 +10,8 @@
 //! 8. A request reads a file again; receipts are numbered without gaps.
 //! 9. A crash at any step of an update leaves an index that opens, comes to equal a fresh one, and
 //!    repeats no receipt.
-//! 10. Vectors that no passage has any more are left out, and nothing else changes; what a crash
+//! 10. Without events changes are found by looking; a corpus that goes away is waited for.
+//! 11. Vectors that no passage has any more are left out, and nothing else changes; what a crash
 //!     leaves of it goes at the next start.
 
 use std::fs;
@@ -249,14 +250,19 @@ impl Followed<'_> {
     }
 }
 
-/// Brings an index of `site` up to date, follows it during `test`, and compares it with a fresh one.
+/// Brings an index of `site` up to date and follows it by events during `test`.
 fn follow(site: &Site, test: impl FnOnce(&Followed<'_>)) {
-    let mut open = site.open();
     let settings = WatchSettings {
         notice: Notice::Events,
         rest: Duration::from_millis(300),
         reconcile_every: None,
     };
+    follow_by(settings, site, test);
+}
+
+/// The same, by other settings. Receipts are numbered without gaps in the end.
+fn follow_by(settings: WatchSettings, site: &Site, test: impl FnOnce(&Followed<'_>)) {
+    let mut open = site.open();
     let watch = Watch::start(&site.corpus(), settings);
     open.update();
     let followed = Followed {
@@ -536,6 +542,59 @@ fn a_burst_of_new_folders_is_found_whole() {
         followed.nothing_more();
         assert_as_fresh(&site, &followed.index, &[], "after the burst");
         assert_eq!(followed.paths("第9号通知")[0], "新/2/0/f9.md");
+    });
+}
+
+#[test]
+fn without_events_changes_are_found_by_looking() {
+    let polling = WatchSettings {
+        notice: Notice::Looking(Duration::from_millis(100)),
+        rest: Duration::from_millis(100),
+        reconcile_every: None,
+    };
+    let comparing = WatchSettings {
+        notice: Notice::Never,
+        rest: Duration::from_millis(100),
+        reconcile_every: Some(Duration::from_millis(200)),
+    };
+    for settings in [polling, comparing] {
+        let site = Site::new(&[("甲/a.md", &fee("十")), ("甲/b.md", &fee("九十"))]);
+        follow_by(settings, &site, |followed| {
+            // Two looks within one tick of the clock of the file system see no change.
+            std::thread::sleep(Duration::from_millis(1_100));
+            site.write("甲/a.md", &fee("二十"));
+            assert_eq!(followed.next(1), ["modified 甲/a.md"]);
+            site.write("甲/新/c.md", &fee("三十"));
+            assert_eq!(followed.next(1), ["added 甲/新/c.md"]);
+            fs::remove_file(site.path("甲/b.md")).unwrap();
+            assert_eq!(followed.next(1), ["removed 甲/b.md"]);
+            followed.nothing_more();
+        });
+    }
+}
+
+#[test]
+fn a_corpus_that_goes_away_is_waited_for() {
+    let site = Site::new(&[("甲/a.md", &fee("十"))]);
+    follow(&site, |followed| {
+        let aside = site.root.path().join("aside");
+        fs::rename(site.corpus(), &aside).unwrap();
+        followed.nothing_more();
+        assert_eq!(followed.paths("工本费"), ["甲/a.md"], "still served");
+        fs::write(aside.join("甲/a.md"), fee("二十")).unwrap();
+        fs::rename(&aside, site.corpus()).unwrap();
+        assert_eq!(followed.next(1), ["modified 甲/a.md"]);
+        // And it is followed again.
+        site.write("甲/a.md", &fee("三十"));
+        assert_eq!(followed.next(1), ["modified 甲/a.md"]);
+        // Another folder takes its place at once.
+        fs::create_dir_all(aside.join("甲")).unwrap();
+        fs::write(aside.join("甲/a.md"), fee("四十")).unwrap();
+        fs::rename(site.corpus(), site.root.path().join("old")).unwrap();
+        fs::rename(&aside, site.corpus()).unwrap();
+        assert_eq!(followed.next(1), ["modified 甲/a.md"]);
+        site.write("甲/a.md", &fee("五十"));
+        assert_eq!(followed.next(1), ["modified 甲/a.md"]);
     });
 }
 

@@ -13,7 +13,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use notify::{Config, Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::ModifyKind;
+use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::settling::{Settled, Settling};
 use super::source::look;
@@ -30,7 +31,7 @@ const GATHER: Duration = Duration::from_millis(2);
 /// How long a failed update waits for the next try at first; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two tries.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// Between two comparisons of all hashes on account of lost events, at least.
 const BETWEEN_RESCANS: Duration = Duration::from_secs(5);
 /// Between two looks where the operating system cannot tell.
@@ -135,10 +136,6 @@ impl Watch {
                     self.watcher = Some(watcher);
                     return;
                 }
-                Err(error) if !self.corpus.is_dir() => {
-                    tracing::warn!(%error, corpus = %self.corpus.display(), "the corpus cannot be watched now");
-                    return;
-                }
                 Err(error) => tracing::warn!(
                     %error,
                     "the system cannot watch the corpus, so it is looked at every few seconds; with \
@@ -207,6 +204,8 @@ struct Loop<'a> {
     reread: BTreeSet<String>,
     last_seq: u64,
     pause: Duration,
+    /// Whether the corpus folder was gone, so that it has to be watched anew.
+    watch_is_lost: bool,
     reconcile: Reconcile,
 }
 
@@ -232,6 +231,7 @@ impl Live<'_> {
             reread: BTreeSet::new(),
             last_seq,
             pause: FIRST_PAUSE,
+            watch_is_lost: false,
             reconcile: Reconcile {
                 due: watch
                     .settings
@@ -294,6 +294,12 @@ impl Loop<'_> {
         let (wall, now) = (Timestamp::now(), Instant::now());
         match message {
             Message::Event(Ok(event)) => {
+                let is_renamed = matches!(
+                    event.kind,
+                    EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+                );
+                // What is watched is the folder, not its name: another may have taken its place.
+                self.watch_is_lost |= is_renamed && event.paths.contains(&self.watch.corpus);
                 self.settling.note(&self.watch.corpus, &event, wall, now);
             }
             Message::Event(Err(error)) => {
@@ -337,13 +343,22 @@ impl Loop<'_> {
         // What an update that failed halfway made visible is told as well.
         self.tell_receipts();
         match outcome {
-            Ok(()) => self.pause = FIRST_PAUSE,
+            Ok(()) => {
+                self.pause = FIRST_PAUSE;
+                let now = Instant::now();
+                self.settling.hurry(now);
+                if std::mem::take(&mut self.watch_is_lost) {
+                    self.watch.begin();
+                    // What happened before it was watched again.
+                    self.settling.look_at("", Timestamp::now(), now);
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, "the index could not follow; tried again in {:?}", self.pause);
                 self.live.listener.failed(&error);
                 if matches!(error, SyncError::Corpus { .. }) {
                     // A watch does not outlive its folder.
-                    self.watch.begin();
+                    self.watch_is_lost = true;
                     settled.paths.insert(String::new(), Timestamp::now());
                 }
                 self.reread.extend(reread);

@@ -42,6 +42,8 @@ struct Waiting {
     due: Instant,
     /// Look once more after the first look.
     again: bool,
+    /// Waits for the cause of a failure to pass.
+    failed: bool,
 }
 
 /// What has settled.
@@ -131,15 +133,24 @@ impl Settling {
                 since: now,
                 due: now + pause,
                 again: false,
+                failed: true,
             };
             let waiting = self.waiting.entry(path).or_insert(fresh);
             waiting.detected_at = waiting.detected_at.min(detected_at);
             waiting.due = waiting.due.max(now + pause);
+            waiting.failed = true;
         }
         if let Some(since) = settled.lexicon {
             self.lexicon = Some((since, now + pause));
         }
         self.lost |= settled.lost;
+    }
+
+    /// An update went well: what failed before need not wait any longer.
+    pub fn hurry(&mut self, now: Instant) {
+        for waiting in self.waiting.values_mut().filter(|waiting| waiting.failed) {
+            waiting.due = now;
+        }
     }
 
     /// A rename with both ends known. To a name that is passed over: an editor puts the old state
@@ -183,6 +194,7 @@ impl Settling {
             since,
             due,
             again: again || known.is_some_and(|known| known.again),
+            failed: false,
         };
         self.waiting.insert(path.to_owned(), waiting);
     }
@@ -423,5 +435,14 @@ mod tests {
         watched.settling.try_again(settled, REST, now);
         assert_eq!(watched.settled(500), []);
         assert_eq!(watched.settled(1_003), [("a.md".to_owned(), 3)]);
+
+        watched.event(2_000, CLOSED, &["b.md"]);
+        let now = watched.start + Duration::from_millis(2_000);
+        let settled = watched.settling.take_settled(now);
+        watched.settling.try_again(settled, REST, now);
+        watched.event(2_001, CREATED, &["c.md"]);
+        let now = watched.start + Duration::from_millis(2_100);
+        watched.settling.hurry(now);
+        assert_eq!(watched.settled(2_100), [("b.md".to_owned(), 2_000)]);
     }
 }
