@@ -35,6 +35,11 @@ fmt:
 snapshots:
     INSTA_UPDATE=always cargo test --test http
 
+# Twenty minutes of edits, restarts and kills under load, every answer checked
+soak *ARGS:
+    cargo build --release
+    scripts/soak {{ARGS}}
+
 # Benchmarks, all or one: `just bench retrieval`
 bench *ARGS:
     cargo bench {{ARGS}}

@@ -64,11 +64,9 @@ async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
     let background = {
         let (served, stop, shutdown) = (served.clone(), stop.clone(), shutdown.clone());
         tokio::task::spawn_blocking(move || {
-            let outcome = prepare(&config, &served, &metrics, &stop);
-            if outcome.is_err() {
-                shutdown.cancel();
-            }
-            outcome
+            // However this ends, by a panic too: a server whose index stands still must not go on.
+            let _stops_the_server = shutdown.drop_guard();
+            prepare(&config, &served, &metrics, &stop)
         })
     };
     let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
@@ -93,15 +91,29 @@ fn prepare(
     // Before the first look, so that nothing falls between the two.
     let watch = Watch::start(&config.corpus.path, watch_settings(config));
     let console = Console::new();
-    let summary = workplace.bring_up_to_date(false, &console)?;
+    let updated = workplace.bring_up_to_date(false, &console);
     console.finish();
-    eprint!("{}", index::to_text(&summary));
+    match updated {
+        Ok(summary) => eprint!("{}", index::to_text(&summary)),
+        // A full disk or an absent share: what was indexed serves, and it is tried again.
+        Err(error) if workplace.index.snapshot().generation > 0 => {
+            tracing::error!(%error, "the index could not be brought up to date; the last state serves");
+            metrics.update_failed();
+            watch.requests().look_at_all();
+        }
+        Err(error) => return Err(error.into()),
+    }
     served.tell(workplace.records.last_seq()?);
     served.take_requests(watch.requests());
 
     let index = workplace.index.clone();
     std::thread::scope(|scope| {
-        scope.spawn(|| keep_up(&index, stop));
+        // Upkeep ends with this thread, however that ends.
+        let _stops_upkeep = StopOnDrop(stop);
+        scope.spawn(|| {
+            let _stops_all = StopOnDrop(stop);
+            keep_up(&index, stop);
+        });
         let live = Live {
             index: &index,
             records: &mut workplace.records,
@@ -110,10 +122,7 @@ fn prepare(
             analyser: &|| analyser(&config.corpus.path),
             listener: &Announcer { served, metrics },
         };
-        let followed = live.follow(watch, stop);
-        // Without anybody who follows there is nothing to keep up either.
-        stop.store(true, Ordering::Relaxed);
-        followed
+        live.follow(watch, stop)
     })?;
     Ok(())
 }
@@ -137,6 +146,15 @@ fn keep_up(index: &PassageIndex, stop: &AtomicBool) {
             }
         }
         sleep_unless(stop, BETWEEN_UPKEEP);
+    }
+}
+
+/// Sets a flag when it goes.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

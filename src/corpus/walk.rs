@@ -26,7 +26,7 @@ pub struct Walk {
     pub metadata_files: Vec<CorpusFile>,
     /// What is there but is not read, with the reason.
     pub skipped: Vec<(String, Outcome)>,
-    /// Folders that are there but cannot be listed: what they hold is not known.
+    /// Folders and files that are there but cannot be looked into: what they hold is not known.
     pub closed_folders: Vec<String>,
 }
 
@@ -55,8 +55,10 @@ pub fn walk_below<'p>(root: &Path, paths: impl IntoIterator<Item = &'p str>) -> 
     let canonical_root = root.canonicalize()?;
     let mut found = Walk::default();
     for path in paths {
-        if is_reachable(root, path) {
-            walk_into(&mut found, root, &canonical_root, path);
+        match reach(root, path) {
+            Reach::There => walk_into(&mut found, root, &canonical_root, path),
+            Reach::Nothing => {}
+            Reach::Closed(folder) => found.closed_folders.push(folder),
         }
     }
     for list in [&mut found.files, &mut found.metadata_files] {
@@ -70,26 +72,45 @@ pub fn walk_below<'p>(root: &Path, paths: impl IntoIterator<Item = &'p str>) -> 
     Ok(found)
 }
 
+/// What stands at a path.
+enum Reach {
+    /// Something that a walk would come to.
+    There,
+    /// Nothing, or nothing that a walk would come to.
+    Nothing,
+    /// That cannot be known: this folder cannot be looked into.
+    Closed(String),
+}
+
 /// Whether `path` names something inside the corpus that is not passed over, and every folder above
 /// it is a real one.
-fn is_reachable(root: &Path, path: &str) -> bool {
+fn reach(root: &Path, path: &str) -> Reach {
     let mut full = root.to_path_buf();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
     while let Some(part) = parts.next() {
+        let folder = relative(root, &full);
         full.push(part);
-        // Gone, or not to be looked at: either way nothing is found there.
-        let Ok(metadata) = fs::symlink_metadata(&full) else {
-            return false;
+        let metadata = match fs::symlink_metadata(&full) {
+            Ok(metadata) => metadata,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Reach::Nothing;
+            }
+            Err(_) => return Reach::Closed(folder),
         };
         let is_last = parts.peek().is_none();
         if part == ".."
             || is_passed_over(part, metadata.is_dir())
             || (!is_last && !metadata.is_dir())
         {
-            return false;
+            return Reach::Nothing;
         }
     }
-    true
+    Reach::There
 }
 
 fn walk_into(found: &mut Walk, root: &Path, canonical_root: &Path, path: &str) {
@@ -162,9 +183,11 @@ fn sort_in(found: &mut Walk, root: &Path, canonical_root: &Path, entry: &DirEntr
             }
             .push(file);
         }
-        Err(_) => found
-            .skipped
-            .push((path, Outcome::Failed("无法读取文件信息".to_owned()))),
+        Err(_) => {
+            found.closed_folders.push(path.clone());
+            let reason = "无法读取文件信息".to_owned();
+            found.skipped.push((path, Outcome::Failed(reason)));
+        }
     }
 }
 

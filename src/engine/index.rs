@@ -96,6 +96,9 @@ impl PassageIndex {
         create_folder(&search)?;
         let lock = IndexLock::acquire(folder)?;
         let mut opened = Writer::open(&search, &ingredients, VectorStore::open).or_else(|error| {
+            if !is_damage(&error) {
+                return Err(error);
+            }
             tracing::warn!(%error, folder = %search.display(), "the search folder cannot be used and is built anew");
             empty_but_for(&search, VECTOR_CACHE).map_err(|source| io_error(&search, source))?;
             Writer::open(&search, &ingredients, VectorStore::open)
@@ -254,6 +257,18 @@ fn empty_but_for(folder: &Path, kept: &str) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an error says that what is there cannot be used. A refusal of the system (no permission, too
+/// many open files) says nothing about it; a missing file does.
+fn is_damage(error: &EngineError) -> bool {
+    match error {
+        EngineError::Io { source, .. } | EngineError::Vectors(StoreError::Io { source, .. }) => {
+            use std::io::ErrorKind::{NotFound, UnexpectedEof};
+            matches!(source.kind(), NotFound | UnexpectedEof)
+        }
+        _ => true,
+    }
 }
 
 /// Removes folders of vectors that a crash left behind.

@@ -44,10 +44,11 @@ impl IndexLock {
             }
             Err(TryLockError::Error(source)) => return Err(fault(source)),
         }
-        file.set_len(0)
+        // The name only makes the message of the next one better; a full disk must not stop this.
+        let _ = file
+            .set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
-            .and_then(|_| writeln!(file, "process {}", std::process::id()))
-            .map_err(fault)?;
+            .and_then(|_| writeln!(file, "process {}", std::process::id()));
         Ok(Self { _file: file })
     }
 }

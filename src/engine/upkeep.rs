@@ -36,7 +36,8 @@ impl PassageIndex {
         cancel: &AtomicBool,
     ) -> Result<bool, EngineError> {
         let (rows, folder) = {
-            let writer = self.lock_writer();
+            let mut writer = self.lock_writer();
+            writer.drop_uncommitted_rows(&self.search_folder, &self.ingredients())?;
             let Some(vectors) = &writer.vectors else {
                 return Ok(false);
             };
@@ -73,14 +74,17 @@ impl PassageIndex {
     /// # Errors
     /// [`EngineError`]; what was serving goes on serving.
     pub fn compact(&self, cancel: &AtomicBool) -> Result<bool, EngineError> {
-        let Some(before) = self.before_compaction() else {
+        let Some(before) = self.before_compaction()? else {
             return Ok(false);
         };
         let name = vector_folder(before.snapshot.generation);
         let folder = self.search_folder.join(&name);
         let swapped = self.compact_from(&before, &name, cancel);
         if !matches!(swapped, Ok(true)) {
-            remove_folder(&folder);
+            // Unless it was committed and only showing it failed.
+            if self.lock_writer().manifest.vector_folder != name {
+                remove_folder(&folder);
+            }
             return swapped;
         }
         self.prune_cache(cancel)?;
@@ -88,9 +92,13 @@ impl PassageIndex {
     }
 
     /// What there is to compact, if it pays.
-    fn before_compaction(&self) -> Option<Before> {
-        let writer = self.lock_writer();
-        let vectors = writer.vectors.as_ref()?;
+    fn before_compaction(&self) -> Result<Option<Before>, EngineError> {
+        let mut writer = self.lock_writer();
+        // Rows of a build that failed: their places are taken by the next one.
+        writer.drop_uncommitted_rows(&self.search_folder, &self.ingredients())?;
+        let Some(vectors) = &writer.vectors else {
+            return Ok(None);
+        };
         let snapshot = self.snapshot();
         let n_rows = vectors.rows().len();
         let n_dead = n_rows.saturating_sub(snapshot.words.n_passages());
@@ -98,11 +106,11 @@ impl PassageIndex {
         let pays = n_dead >= MIN_DEAD_ROWS && n_dead as f64 >= MIN_DEAD_SHARE * n_rows as f64;
         // The folder of this very generation is in use: the next one has another name.
         let is_free = folder != vector_folder(snapshot.generation);
-        (pays && is_free).then(|| Before {
+        Ok((pays && is_free).then(|| Before {
             frozen: vectors.freeze(),
             snapshot,
             folder,
-        })
+        }))
     }
 
     fn compact_from(

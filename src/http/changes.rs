@@ -239,7 +239,10 @@ impl Follower {
                     return None;
                 }
                 // Busy: try again after a moment.
-                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
             }
             if self.read.is_empty() {
                 tokio::select! {

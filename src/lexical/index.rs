@@ -65,6 +65,8 @@ pub struct LexicalIndex {
     /// Made when something is first written: a reader takes no lock and no buffers.
     writer: Option<IndexWriter>,
     amount: Amount,
+    /// Whether anything was handed to the writer since the last commit.
+    is_dirty: bool,
     reader: IndexReader,
     fields: Fields,
     columns: ColumnCache,
@@ -100,6 +102,7 @@ impl LexicalIndex {
             index,
             writer: None,
             amount: Amount::Much,
+            is_dirty: false,
             reader,
             fields,
             columns: ColumnCache::default(),
@@ -114,13 +117,17 @@ impl LexicalIndex {
             let writer: IndexWriter = self
                 .index
                 .writer_with_num_threads(self.amount.n_threads(), self.amount.memory_bytes())?;
-            let mut merging = LogMergePolicy::default();
-            merging.set_del_docs_ratio_before_merge(MAX_DELETED_SHARE);
-            writer.set_merge_policy(Box::new(merging));
+            set_merge_policy(&writer);
             self.writer = Some(writer);
         }
         // Made just above where it was missing.
         self.writer.as_mut().ok_or(LexicalError::Locked)
+    }
+
+    /// The writer, to change something.
+    fn change(&mut self) -> Result<&mut IndexWriter, LexicalError> {
+        self.is_dirty = true;
+        self.writer()
     }
 
     /// Prepares for so much to be added. Forgets what was not committed.
@@ -131,6 +138,8 @@ impl LexicalIndex {
         if self.amount != amount
             && let Some(writer) = self.writer.take()
         {
+            // What was not committed goes with it.
+            self.is_dirty = false;
             writer.wait_merging_threads()?;
         }
         self.amount = amount;
@@ -183,7 +192,7 @@ impl LexicalIndex {
             }
             let record = encode_passage(document, passage, chars_before, first_passage_no)?;
             entry.add_bytes(fields.record, &record);
-            self.writer()?.add_document(entry)?;
+            self.change()?.add_document(entry)?;
         }
         let mut entry = self.entry(document, first_passage_no);
         for name in &names {
@@ -202,7 +211,7 @@ impl LexicalIndex {
             entry.add_text(fields.issuer, issuer);
         }
         entry.add_bytes(fields.record, &encode_document(document, first_passage_no)?);
-        self.writer()?.add_document(entry)?;
+        self.change()?.add_document(entry)?;
         Ok(())
     }
 
@@ -214,7 +223,7 @@ impl LexicalIndex {
     /// [`LexicalError::Locked`] if someone else writes the index.
     pub fn delete_document(&mut self, document_id: &str) -> Result<(), LexicalError> {
         let term = Term::from_field_text(self.fields.document_id, document_id);
-        self.writer()?.delete_term(term);
+        self.change()?.delete_term(term);
         Ok(())
     }
 
@@ -223,7 +232,7 @@ impl LexicalIndex {
     /// # Errors
     /// [`LexicalError::Tantivy`] if the writer has died.
     pub fn delete_all(&mut self) -> Result<(), LexicalError> {
-        self.writer()?.delete_all_documents()?;
+        self.change()?.delete_all_documents()?;
         Ok(())
     }
 
@@ -235,16 +244,23 @@ impl LexicalIndex {
         let mut prepared = self.writer()?.prepare_commit()?;
         prepared.set_payload(payload);
         prepared.commit()?;
+        self.is_dirty = false;
         self.snapshot()
     }
 
     /// Forgets everything since the last commit.
     ///
     /// # Errors
-    /// [`LexicalError::Tantivy`] if the writer cannot be restarted.
+    /// [`LexicalError::Tantivy`] if the writer cannot be restarted; the next change starts one.
     pub fn rollback(&mut self) -> Result<(), LexicalError> {
-        if let Some(writer) = &mut self.writer {
+        // Without a reason it would cost every merge under way: rolling back starts a new writer.
+        if !std::mem::take(&mut self.is_dirty) {
+            return Ok(());
+        }
+        if let Some(mut writer) = self.writer.take() {
             writer.rollback()?;
+            set_merge_policy(&writer);
+            self.writer = Some(writer);
         }
         Ok(())
     }
@@ -281,6 +297,12 @@ impl LexicalIndex {
         add_filter_columns(&mut entry, fields, &document.metadata);
         entry
     }
+}
+
+fn set_merge_policy(writer: &IndexWriter) {
+    let mut merging = LogMergePolicy::default();
+    merging.set_del_docs_ratio_before_merge(MAX_DELETED_SHARE);
+    writer.set_merge_policy(Box::new(merging));
 }
 
 fn add_filter_columns(entry: &mut TantivyDocument, fields: &Fields, metadata: &Metadata) {

@@ -6,6 +6,7 @@
 //! looked at like anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +17,13 @@ use jiff::Timestamp;
 use notify::event::ModifyKind;
 use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::plan::is_within;
 use super::settling::{Settled, Settling};
-use super::source::look;
+use super::source::{look, refuse_emptied};
 use super::{Scope, Silent, SyncError, Updater};
 use crate::corpus::Limits;
 use crate::engine::PassageIndex;
-use crate::records::{FileOutcome, Receipt, Records, RecordsError};
+use crate::records::{FileRecord, Receipt, Records, RecordsError};
 use crate::text::Analyser;
 
 /// How long the loop sleeps at most, so that it notices that it is to stop.
@@ -74,6 +76,7 @@ pub trait Listener: Send {
 enum Message {
     Event(notify::Result<Event>),
     Reindex(String),
+    LookAtAll,
     /// What a comparison of all hashes found to differ.
     Differing(Result<Vec<String>, String>),
 }
@@ -88,12 +91,22 @@ impl Requests {
     pub fn reindex(&self, path: &str) -> bool {
         self.0.send(Message::Reindex(path.to_owned())).is_ok()
     }
+
+    /// Has everything looked at, after an update that failed.
+    pub fn look_at_all(&self) -> bool {
+        self.0.send(Message::LookAtAll).is_ok()
+    }
 }
 
 /// A corpus under watch. Events gather from [`Watch::start`] on, so nothing is missed by whoever
 /// first brings the index up to date and then follows.
 pub struct Watch {
+    /// As it was configured.
+    given: PathBuf,
+    /// The real path: events name it.
     corpus: PathBuf,
+    /// Which folder that is, while there is one.
+    identity: Option<(u64, u64)>,
     settings: WatchSettings,
     sender: Sender<Message>,
     messages: Receiver<Message>,
@@ -106,8 +119,9 @@ impl Watch {
     pub fn start(corpus: &Path, settings: WatchSettings) -> Self {
         let (sender, messages) = mpsc::channel();
         let mut watch = Self {
-            // Events name the real path.
-            corpus: corpus.canonicalize().unwrap_or_else(|_| corpus.to_owned()),
+            given: corpus.to_owned(),
+            corpus: corpus.to_owned(),
+            identity: None,
             settings,
             sender,
             messages,
@@ -122,8 +136,20 @@ impl Watch {
         Requests(self.sender.clone())
     }
 
+    /// Whether another folder stands where the watched one stood: a share was mounted, a link
+    /// points elsewhere.
+    fn is_of_another_folder(&self) -> bool {
+        let now = identity_of(&self.given);
+        now.is_some() && now != self.identity
+    }
+
     fn begin(&mut self) {
         self.watcher = None;
+        self.corpus = self
+            .given
+            .canonicalize()
+            .unwrap_or_else(|_| self.given.clone());
+        self.identity = identity_of(&self.given);
         if self.settings.notice == Notice::Never {
             return;
         }
@@ -168,6 +194,12 @@ impl Watch {
         watcher.watch(&self.corpus, RecursiveMode::Recursive)?;
         Ok(watcher)
     }
+}
+
+/// Device and number of a folder.
+fn identity_of(folder: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(folder).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 struct EventSender(Sender<Message>);
@@ -280,6 +312,10 @@ impl Loop<'_> {
         }
         self.live.listener.waiting(self.settling.n_waiting());
         let now = Instant::now();
+        if !self.watch_is_lost && self.watch.is_of_another_folder() {
+            self.watch_is_lost = true;
+            self.settling.look_at("", Timestamp::now(), now);
+        }
         let settled = self.settling.take_settled(now);
         if !settled.is_empty() {
             self.update(settled);
@@ -307,8 +343,15 @@ impl Loop<'_> {
                 self.rescan_soon();
             }
             Message::Reindex(path) => {
-                self.settling.look_at(&path, wall, now);
-                self.reread.insert(path);
+                if path.is_empty() {
+                    self.settling.check_lexicon(wall, now);
+                }
+                if self.settling.look_at(&path, wall, now) {
+                    self.reread.insert(path);
+                }
+            }
+            Message::LookAtAll => {
+                self.settling.look_at("", wall, now);
             }
             Message::Differing(found) => {
                 self.reconcile.under_way = false;
@@ -351,6 +394,7 @@ impl Loop<'_> {
                     self.watch.begin();
                     // What happened before it was watched again.
                     self.settling.look_at("", Timestamp::now(), now);
+                    self.settling.check_lexicon(Timestamp::now(), now);
                 }
             }
             Err(error) => {
@@ -434,6 +478,7 @@ impl Loop<'_> {
 
     fn rescan_soon(&mut self) {
         let now = Instant::now();
+        self.settling.check_lexicon(Timestamp::now(), now);
         let earliest = self
             .reconcile
             .last
@@ -445,6 +490,7 @@ impl Loop<'_> {
     /// Compares all hashes on a thread of its own; what differs comes back as a message.
     fn start_reconcile(&mut self) {
         let now = Instant::now();
+        self.settling.check_lexicon(Timestamp::now(), now);
         self.reconcile.last = Some(now);
         self.reconcile.due = self.watch.settings.reconcile_every.map(|every| now + every);
         let corpus = self.watch.corpus.clone();
@@ -469,21 +515,22 @@ impl Loop<'_> {
 /// Paths of the files whose state differs from the records.
 fn differing(corpus: &Path, records: &Path) -> Result<Vec<String>, SyncError> {
     let seen = look(corpus, &Scope::whole().paths, &Silent)?;
-    let mut known: BTreeMap<String, _> = Records::open_read_only(records)?
+    let mut known: BTreeMap<String, FileRecord> = Records::open_read_only(records)?
         .files()?
         .into_iter()
         .map(|file| (file.path.clone(), file))
         .collect();
+    refuse_emptied(corpus, &seen, known.len())?;
     let mut paths = Vec::new();
     for source in seen.sources {
-        let same = known.remove(&source.path).is_some_and(|file| {
-            file.source_hash == source.source_hash && file.outcome != FileOutcome::Failed
-        });
-        if !same {
+        // What failed before is not tried again and again: it would fail in the same way.
+        let known = known.remove(&source.path);
+        if known.is_none_or(|file| file.source_hash != source.source_hash) {
             paths.push(source.path);
         }
     }
-    paths.extend(known.into_keys());
+    let gone = known.into_keys();
+    paths.extend(gone.filter(|path| !is_within(path, &seen.closed_folders)));
     Ok(paths)
 }
 

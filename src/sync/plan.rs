@@ -57,15 +57,7 @@ pub fn plan<F>(
             earlier => read.push((source, earlier)),
         }
     }
-    let is_hidden = |path: &str| {
-        let mut closed = closed_folders.iter();
-        closed.any(|folder| {
-            folder.is_empty()
-                || path
-                    .strip_prefix(folder.as_str())
-                    .is_some_and(|rest| rest.starts_with('/'))
-        })
-    };
+    let is_hidden = |path: &str| is_within(path, closed_folders);
     let (hidden, removed): (Vec<_>, Vec<_>) = known
         .into_values()
         .partition(|record| is_hidden(&record.path));
@@ -74,6 +66,16 @@ pub fn plan<F>(
         removed,
         n_unchanged: n_unchanged + hidden.len(),
     }
+}
+
+/// Whether `path` is one of `folders` or lies below one.
+pub fn is_within(path: &str, folders: &[String]) -> bool {
+    folders.iter().any(|folder| {
+        folder.is_empty()
+            || path
+                .strip_prefix(folder.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 #[cfg(test)]

@@ -120,9 +120,17 @@ impl Settling {
         }
     }
 
-    /// Notes that `path`, relative to the corpus, is to be looked at now.
-    pub fn look_at(&mut self, path: &str, wall: Timestamp, now: Instant) {
+    /// Notes that `path`, relative to the corpus, is to be looked at now; `false` if nothing there
+    /// concerns the index.
+    pub fn look_at(&mut self, path: &str, wall: Timestamp, now: Instant) -> bool {
         self.wait(path, When::Now, false, wall, now);
+        self.waiting.contains_key(path)
+    }
+
+    /// Notes that the lexicon may have changed.
+    pub fn check_lexicon(&mut self, wall: Timestamp, now: Instant) {
+        let since = self.lexicon.map_or(wall, |(since, _)| since);
+        self.lexicon = Some((since, now));
     }
 
     /// Notes that `paths` could not be dealt with and are to be tried again after `pause`.

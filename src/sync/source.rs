@@ -12,6 +12,9 @@ use crate::corpus::walk::{FOLDER_DEFAULTS, SIDECAR_SUFFIX, walk_below};
 use crate::corpus::{CorpusFile, Outcome};
 use crate::records::FileOutcome;
 
+/// A corpus with fewer files may be emptied at once.
+const MANY_FILES: usize = 10;
+
 /// The corpus as it stands, or a part of it.
 pub struct Seen {
     /// Files to index, in path order.
@@ -68,6 +71,33 @@ pub fn look(
         skipped: walked.skipped.into_iter().map(problem).collect(),
         closed_folders: walked.closed_folders,
     })
+}
+
+/// An error if the corpus is empty that held many files before: a share that is not mounted looks
+/// like that, and whoever removes everything can do so in two steps.
+///
+/// # Errors
+/// [`SyncError::Corpus`]
+pub fn refuse_emptied(root: &Path, seen: &Seen, n_known: usize) -> Result<(), SyncError> {
+    let is_empty = seen.sources.is_empty() && seen.closed_folders.is_empty();
+    if !is_empty || n_known < MANY_FILES {
+        return Ok(());
+    }
+    let reason =
+        format!("the folder is empty, and held {n_known} files before; is a share not mounted?");
+    Err(SyncError::Corpus {
+        path: root.to_owned(),
+        source: io::Error::other(reason),
+    })
+}
+
+/// The hash of everything that shapes the documents of a file, as it is now.
+pub fn hash_again(root: &Path, file: &CorpusFile) -> String {
+    let shaping = shaping_paths(&file.path)
+        .into_iter()
+        .filter_map(|path| Some((path.clone(), hash_if_there(&root.join(&path))?)))
+        .collect();
+    source_hash(&hash_of(&file.full_path), file, &shaping)
 }
 
 fn problem((path, outcome): (String, Outcome)) -> Problem {

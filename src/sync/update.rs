@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::laps::Laps;
 use super::moves::pair_moves;
 use super::recut::recut_documents;
-use super::source::look;
+use super::source::{hash_again, look, refuse_emptied};
 use super::{Plan, Progress, Source, Step, SyncError, plan};
 use crate::corpus::folder_defaults::FolderDefaults;
 use crate::corpus::load::{LoadContext, load_file};
@@ -26,6 +26,9 @@ use crate::records::{
 const FILES_PER_STEP: usize = 32;
 /// Documents handed to the index in one step, so that progress moves inside a large file.
 pub const DOCUMENTS_PER_STEP: usize = 2_048;
+
+/// Stands in the records for the source hash of a file that changed while it was read.
+const CHANGED_WHILE_READ: &str = "changed while it was read";
 
 /// More than this in one build is written as much is: see [`Amount`].
 const MUCH_BYTES: u64 = 4 << 20;
@@ -168,6 +171,10 @@ impl Updater<'_> {
             known.extend(self.records.files_below(path)?);
         }
 
+        if scope.paths.contains("") {
+            refuse_emptied(self.corpus, &seen, known.len())?;
+        }
+
         let mut summary = Summary {
             rebuilt: rebuild,
             n_files: seen.sources.len() + seen.skipped.len(),
@@ -261,12 +268,28 @@ impl Updater<'_> {
             tracing::warn!("{}", finding.message);
         }
         for sources in work.read.chunks(FILES_PER_STEP) {
-            let outcomes: Vec<Outcome> = sources
+            let outcomes: Vec<(String, Outcome)> = sources
                 .par_iter()
-                .map(|(source, _)| load_file(&source.file, &context))
+                .map(|(source, _)| {
+                    let outcome = load_file(&source.file, &context);
+                    // What changed while it was read is not what the hash says: it has to be read
+                    // again, so it is recorded under a hash that nothing has.
+                    let now = hash_again(self.corpus, &source.file);
+                    let is_same = now == source.source_hash;
+                    let recorded = if is_same {
+                        now
+                    } else {
+                        CHANGED_WHILE_READ.to_owned()
+                    };
+                    (recorded, outcome)
+                })
                 .collect();
-            for ((source, known), outcome) in sources.iter().zip(outcomes) {
-                step.take_file(source, known.as_ref(), outcome, self.progress)?;
+            for ((source, known), (source_hash, outcome)) in sources.iter().zip(outcomes) {
+                let source = Source {
+                    source_hash,
+                    ..source.clone()
+                };
+                step.take_file(&source, known.as_ref(), outcome, self.progress)?;
             }
         }
         laps.lap("read");
