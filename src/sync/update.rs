@@ -239,6 +239,7 @@ impl Updater<'_> {
             build: self.index.begin(rebuild, amount, serving + 1)?,
             records: self.records,
             rebuild,
+            waiting: Vec::new(),
             taken: BTreeSet::new(),
             removed: work.removed.iter().map(|file| file.path.clone()).collect(),
             is_changed: rebuild || recut.is_some(),
@@ -292,6 +293,7 @@ impl Updater<'_> {
                 step.take_file(&source, known.as_ref(), outcome, self.progress)?;
             }
         }
+        step.put_waiting()?;
         laps.lap("read");
         self.progress.reached(Step::Read);
         self.progress.stage("写入索引", 0);
@@ -363,6 +365,8 @@ struct Work<'i, 'r, 's> {
     build: Build<'i>,
     records: &'r Records,
     rebuild: bool,
+    /// Documents that wait to be put together with others: each time costs a write to the disk.
+    waiting: Vec<Document>,
     /// Ids of documents put by this build.
     taken: BTreeSet<String>,
     /// Paths of files that are gone.
@@ -467,9 +471,7 @@ impl Work<'_, '_, '_> {
                 self.update.documents.push(record);
             }
             is_changed |= !changed.is_empty();
-            if !changed.is_empty() {
-                self.build.put(&changed)?;
-            }
+            self.put(changed)?;
             let n_bytes = (source.file.n_bytes * n_taken / n_documents).min(n_bytes_left);
             progress.advance(n_bytes);
             n_bytes_left -= n_bytes;
@@ -529,6 +531,22 @@ impl Work<'_, '_, '_> {
             self.receipt(source, Change::Failed, known.n_passages, Some(reason));
             self.update.stale_files.push(record);
         }
+    }
+
+    fn put(&mut self, documents: Vec<Document>) -> Result<(), SyncError> {
+        self.waiting.extend(documents);
+        match self.waiting.len() >= DOCUMENTS_PER_STEP {
+            true => self.put_waiting(),
+            false => Ok(()),
+        }
+    }
+
+    fn put_waiting(&mut self) -> Result<(), SyncError> {
+        let documents = std::mem::take(&mut self.waiting);
+        if !documents.is_empty() {
+            self.build.put(&documents)?;
+        }
+        Ok(())
     }
 
     /// What is indexed of a file: id → fingerprint.
