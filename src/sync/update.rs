@@ -16,7 +16,8 @@ use crate::document::Document;
 use crate::engine::{Build, PassageIndex};
 use crate::lexical::Amount;
 use crate::records::{
-    Change, DocumentRecord, FileOutcome, FileRecord, FindingRecord, NewReceipt, Records, Update,
+    Change, DocumentRecord, FileOutcome, FileRecord, FindingRecord, NewReceipt, NewVersion,
+    Records, Update,
 };
 
 /// Files read side by side before their documents go to the index. Bounds memory.
@@ -400,6 +401,7 @@ impl Step<'_, '_, '_> {
                 if !self.taken.contains(&document.id) {
                     self.build.delete(&document.id)?;
                     self.is_changed = true;
+                    self.update.removed_documents.push(document.id);
                 }
             }
         }
@@ -479,6 +481,13 @@ impl Step<'_, '_, '_> {
                     fingerprint,
                 };
                 if indexed.remove(&document.id).as_ref() != Some(&record.fingerprint) {
+                    if !self
+                        .records
+                        .has_version(&document.id, &record.fingerprint)?
+                    {
+                        let version = NewVersion::of(&document, &record.fingerprint)?;
+                        self.update.versions.push(version);
+                    }
                     changed.push(document);
                 }
                 self.update.documents.push(record);
@@ -565,6 +574,7 @@ impl Step<'_, '_, '_> {
             if !self.taken.contains(&id) {
                 self.build.delete(&id)?;
                 is_changed = true;
+                self.update.removed_documents.push(id);
             }
         }
         Ok(is_changed)

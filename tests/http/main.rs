@@ -7,3 +7,4 @@ mod interface;
 mod limits;
 mod search;
 mod server;
+mod versions;
