@@ -394,4 +394,35 @@ fn an_earlier_version_is_listed_compared_and_restored() {
     assert_eq!(spans(&found), spans(&then));
     let leftovers = fs::read_dir(root.join("corpus/市民政局")).unwrap();
     assert_eq!(leftovers.count(), 2, "补贴.md and 旧");
+    drop(server);
+
+    // Whoever may not see the newest version sees none; what is gone is not for the public.
+    fs::remove_file(root.join("corpus").join(restored)).unwrap();
+    fs::write(&file, first.replace("kind: guide", "audience: internal")).unwrap();
+    let gone = format!("/v1/documents/{restored}/versions");
+    let hidden = format!("/v1/documents/{id}/versions");
+    for (audience, sees_gone, sees_hidden) in [
+        ("public", false, false),
+        ("agent", true, false),
+        ("internal", true, true),
+    ] {
+        fs::write(
+            root.join("zhiku.toml"),
+            format!("[server]\naudience = \"{audience}\"\n"),
+        )
+        .unwrap();
+        json(&run(root, &["index", "--json"]));
+        let server = Server::start(root);
+        server.wait_until_ready();
+        for (path, is_seen) in [(&gone, sees_gone), (&hidden, sees_hidden)] {
+            let answer = over_http(&server, path, None);
+            assert_eq!(
+                answer["versions"].is_array(),
+                is_seen,
+                "{audience} {path}: {answer}"
+            );
+            let first = over_http(&server, &format!("{path}/1"), None);
+            assert_eq!(first["text"].is_string(), is_seen, "{audience} {path}/1");
+        }
+    }
 }

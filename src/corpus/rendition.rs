@@ -158,29 +158,65 @@ fn added_keys(
     Ok(added.map(|(field, _)| field.key()).collect())
 }
 
-/// The text line by line, each a paragraph; with `headings`, the lines that passages name as theirs
-/// are marked.
-fn body(document: &Document, headings: bool) -> String {
-    let levels = match headings {
+/// The text line by line, each a paragraph; with `structure`, the lines that passages name as their
+/// headings are marked, and rows are put together to tables.
+fn body(document: &Document, structure: bool) -> String {
+    let levels = match structure {
         true => heading_levels(document),
         false => Vec::new(),
     };
-    let mut start = 0;
+    let is_row = |at: usize| {
+        let mut passages = document.passages.iter();
+        structure && passages.any(|p| p.row.is_some() && (p.span.start..p.span.end).contains(&at))
+    };
+    let lines: Vec<&str> = document.text.split('\n').collect();
+    let (mut next, mut start) = (0, 0);
     let mut paragraphs = Vec::new();
-    for line in document.text.split('\n') {
-        let level = levels
-            .iter()
-            .find(|(at, _)| (start..=start + line.len()).contains(at));
-        start += line.len() + 1;
-        if line.trim().is_empty() {
-            continue;
+    while next < lines.len() {
+        let line = lines[next];
+        let end = start + line.len();
+        let level = levels.iter().find(|(at, _)| (start..=end).contains(at));
+        let table = is_row(start).then(|| table(&lines[next..])).flatten();
+        let (n_lines, paragraph) = match (level, table) {
+            (Some((_, level)), _) => (1, format!("{} {}", "#".repeat(*level), written(line, true))),
+            (None, Some(table)) => table,
+            (None, None) => (1, written(line, false)),
+        };
+        if !paragraph.trim().is_empty() {
+            paragraphs.push(paragraph);
         }
-        paragraphs.push(match level {
-            Some((_, level)) => format!("{} {}", "#".repeat(*level), written(line, true)),
-            None => written(line, false),
-        });
+        let taken = &lines[next..next + n_lines];
+        start += taken.iter().map(|line| line.len() + 1).sum::<usize>();
+        next += n_lines;
     }
     paragraphs.join("\n\n")
+}
+
+/// The rows that `lines` begin with, as `column：value；column：value`, and their pipe table.
+fn table(lines: &[&str]) -> Option<(usize, String)> {
+    let cells = |line: &'_ &str| -> Option<Vec<(String, String)>> {
+        let cells = line.split('；').map(|cell| cell.split_once('：'));
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.replace('|', "\\|"));
+        cells.map(|cell| cell.map(owned)).collect()
+    };
+    let first = cells(lines.first()?).filter(|cells| cells.len() > 1)?;
+    let header: Vec<String> = first.into_iter().map(|(name, _)| name).collect();
+    let row = |values: Vec<String>| format!("| {} |", values.join(" | "));
+    let mut rows = vec![
+        row(header.clone()),
+        row(vec!["---".to_owned(); header.len()]),
+    ];
+    for cells in lines.iter().map_while(cells) {
+        if !cells.iter().all(|(name, _)| header.contains(name)) {
+            break;
+        }
+        let value = |name: &String| {
+            let cell = cells.iter().find(|(known, _)| known == name);
+            cell.map_or_else(String::new, |(_, value)| value.clone())
+        };
+        rows.push(row(header.iter().map(value).collect()));
+    }
+    Some((rows.len() - 2, rows.join("\n")))
 }
 
 /// Byte offsets of lines that are headings, with their levels: 1 for the title.

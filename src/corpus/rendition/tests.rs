@@ -116,6 +116,12 @@ fn structure_comes_back() {
         ),
         format!("# 养老金申领\n\n{sections}"),
         format!("# 常见问题\n\n{questions}"),
+        format!(
+            "# 标准\n\n## 表一\n\n| 档次 | 金额 | 备注 |\n|---|---|---|\n{}\n到街道办理。\n",
+            (1..=40)
+                .map(|n| format!("| {n}档 | {n}00元\\|月 | 逐年{n} |\n"))
+                .collect::<String>()
+        ),
         "# 材料\n\n- 身份证\n- 户口簿\n\n1. 填表\n2. 交表\n".to_owned(),
     ] {
         let document = loaded("民政局/a.md", &text);
