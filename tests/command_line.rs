@@ -7,7 +7,9 @@
 //! 4. Wrong usage ends with 2, a failure with 1 and a message, `check` with 1 when there are
 //!    errors.
 //! 5. `search` without an index says what to do.
-//! 6. What was repealed appears only when it is asked for or cited, marked and with what replaces
+//! 6. An earlier version of a document can be listed, compared and restored beside a running
+//!    `serve`, which takes it in; a path where it would not be found is refused with the reason.
+//! 7. What was repealed appears only when it is asked for or cited, marked and with what replaces
 //!    it, in text, in JSON and over HTTP.
 
 use std::fs;
@@ -309,4 +311,118 @@ fn what_was_repealed_appears_when_asked_for_and_names_its_successor() {
         "what is known of"
     );
     assert_eq!(newer["metadata"]["replaces"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_earlier_version_is_listed_compared_and_restored() {
+    let site = site(0);
+    let root = site.path();
+    let id = "市民政局/补贴.md";
+    let file = root.join("corpus").join(id);
+    let metadata = "title: 高龄补贴\nkind: guide\nstatus: repealed\nphones: ['12345']";
+    let first = format!("---\n{metadata}\n---\n\n## 标准\n\n每月一百元。\n\n## 办理\n\n到社区。\n");
+    fs::write(&file, &first).unwrap();
+    json(&run(root, &["index", "--json"]));
+    fs::write(
+        &file,
+        first.replace("一百", "二百").replace("kind: guide\n", ""),
+    )
+    .unwrap();
+    json(&run(root, &["index", "--json"]));
+    let server = Server::start(root);
+    server.wait_until_ready();
+
+    let listed = json(&run(root, &["versions", id, "--json"]));
+    assert_eq!(
+        listed,
+        over_http(&server, &format!("/v1/documents/{id}/versions"), None)
+    );
+    assert_eq!(listed["versions"][0]["current"], true);
+    let text = |output: Output| {
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let lines = text(run(root, &["versions", id]));
+    assert!(
+        lines.starts_with("第2版") && lines.contains("\n第1版"),
+        "{lines}"
+    );
+    let diff = text(run(root, &["diff", id, "1", "2"]));
+    for line in ["- 每月一百元。", "+ 每月二百元。", "  kind：guide → "] {
+        assert!(diff.contains(line), "{diff}");
+    }
+
+    for (to, hint) in [
+        ("../a.md", "relative to the corpus"),
+        ("/tmp/a.md", "relative to the corpus"),
+        ("市民政局/a.txt", "end in .md"),
+        ("_旧/a.md", "passed over"),
+        ("市民政局/.a.md", "passed over"),
+        (id, "--overwrite"),
+        ("市民政局/补贴.md/a.md", "is a file"),
+    ] {
+        let refused = run(root, &["restore", id, "1", "--to", to]);
+        assert_eq!(refused.status.code(), Some(1), "{to}");
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(message.contains(hint), "{to}: {message}");
+    }
+    let missing = run(root, &["restore", id, "9", "--to", "a.md"]);
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("there are: 1, 2"));
+
+    let restored = "市民政局/旧/补贴.md";
+    text(run(root, &["restore", id, "1", "--to", restored]));
+    text(run(root, &["restore", id, "1", "--to", id, "--overwrite"]));
+    let asked = format!("/v1/documents/{restored}");
+    let mut found = Value::Null;
+    for _ in 0..100 {
+        found = over_http(&server, &asked, None);
+        if found["text"].is_string() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let then = over_http(&server, &format!("/v1/documents/{id}/versions/1"), None);
+    assert_eq!(then["title"], "高龄补贴");
+    for key in ["title", "text", "metadata"] {
+        assert_eq!(found[key], then[key], "{key}");
+    }
+    let spans = |document: &Value| -> Vec<Value> {
+        let passages = document["passages"].as_array().unwrap().iter();
+        let place = |p: &Value| serde_json::json!([p["char_start"], p["char_end"], p["heading"]]);
+        passages.map(place).collect()
+    };
+    assert_eq!(spans(&found), spans(&then));
+    let leftovers = fs::read_dir(root.join("corpus/市民政局")).unwrap();
+    assert_eq!(leftovers.count(), 2, "补贴.md and 旧");
+    drop(server);
+
+    // Whoever may not see the newest version sees none; what is gone is not for the public.
+    fs::remove_file(root.join("corpus").join(restored)).unwrap();
+    fs::write(&file, first.replace("kind: guide", "audience: internal")).unwrap();
+    let gone = format!("/v1/documents/{restored}/versions");
+    let hidden = format!("/v1/documents/{id}/versions");
+    for (audience, sees_gone, sees_hidden) in [
+        ("public", false, false),
+        ("agent", true, false),
+        ("internal", true, true),
+    ] {
+        fs::write(
+            root.join("zhiku.toml"),
+            format!("[server]\naudience = \"{audience}\"\n"),
+        )
+        .unwrap();
+        json(&run(root, &["index", "--json"]));
+        let server = Server::start(root);
+        server.wait_until_ready();
+        for (path, is_seen) in [(&gone, sees_gone), (&hidden, sees_hidden)] {
+            let answer = over_http(&server, path, None);
+            assert_eq!(
+                answer["versions"].is_array(),
+                is_seen,
+                "{audience} {path}: {answer}"
+            );
+            let first = over_http(&server, &format!("{path}/1"), None);
+            assert_eq!(first["text"].is_string(), is_seen, "{audience} {path}/1");
+        }
+    }
 }

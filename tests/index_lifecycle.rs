@@ -12,6 +12,8 @@
 //!    indexed.
 //! 8. A folder is opened for writing once at a time, and for reading beside a writer.
 //! 9. A rule that another replaces counts as repealed from that one's first day.
+//! 10. Every state of a document is kept with its times, through edits, moves, removals and builds
+//!     from nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,6 +100,14 @@ impl Open {
         }
         .bring_up_to_date(false)
         .unwrap()
+    }
+
+    /// Number, id and whether it is served, newest first.
+    fn versions(&self, id: &str) -> Vec<(u32, String, bool)> {
+        let versions = self.records.versions(id).unwrap().into_iter();
+        versions
+            .map(|v| (v.number, v.document_id.clone(), v.is_current()))
+            .collect()
     }
 
     fn search(&self, query: &str) -> SearchResponse {
@@ -431,4 +441,58 @@ fn a_replaced_rule_is_repealed_from_its_successors_first_day() {
             "{all:?}"
         );
     }
+}
+
+#[test]
+fn every_state_of_a_document_is_kept() {
+    let site = Site::new(&[("人社/养老.md", PENSION), ("交通/轮渡.md", FERRY)]);
+    let mut open = site.open();
+    open.update();
+    open.update();
+    let seen = |number, id: &str, current| (number, id.to_owned(), current);
+    assert_eq!(
+        open.versions("交通/轮渡.md"),
+        [seen(1, "交通/轮渡.md", true)]
+    );
+
+    site.write("交通/轮渡.md", "# 轮渡票价\n\n云溪轮渡成人票三元。\n");
+    open.update();
+    fs::rename(
+        site.corpus().join("交通/轮渡.md"),
+        site.corpus().join("交通/票价.md"),
+    )
+    .unwrap();
+    fs::remove_file(site.corpus().join("人社/养老.md")).unwrap();
+    open.update();
+    let moved = [
+        seen(3, "交通/票价.md", true),
+        seen(2, "交通/轮渡.md", false),
+        seen(1, "交通/轮渡.md", false),
+    ];
+    assert_eq!(open.versions("交通/票价.md"), moved);
+    let gone = [seen(1, "人社/养老.md", false)];
+    assert_eq!(open.versions("人社/养老.md"), gone);
+
+    let first = open.records.version("交通/票价.md", 1).unwrap().unwrap();
+    assert!(first.1.text.contains("成人票两元"));
+    assert_eq!(first.0.generation, 1);
+    let versions = open.records.versions("交通/票价.md").unwrap();
+    assert_eq!(versions[1].ended_at, Some(versions[0].searchable_at));
+    let snapshot = open.index.snapshot();
+    let served = snapshot.words.document("交通/票价.md").unwrap().unwrap();
+    let newest = open.records.version("交通/票价.md", 3).unwrap().unwrap();
+    assert_eq!(newest.1, served.document);
+    drop(open);
+
+    // A build from nothing of the same corpus changes none of it.
+    fs::remove_dir_all(site.index().join("search")).unwrap();
+    let mut open = site.open();
+    assert!(open.update().rebuilt);
+    assert_eq!(open.versions("交通/票价.md"), moved);
+    assert_eq!(open.versions("人社/养老.md"), gone);
+
+    site.write("人社/养老.md", PENSION);
+    open.update();
+    let back = [seen(2, "人社/养老.md", true), gone[0].clone()];
+    assert_eq!(open.versions("人社/养老.md"), back);
 }

@@ -7,14 +7,17 @@ use clap::{Args, Parser, Subcommand};
 
 mod changes;
 mod check;
+mod diff;
 mod embedding;
 mod eval;
 mod index;
 mod output;
 mod progress;
+mod restore;
 mod search;
 mod serve;
 mod served;
+mod versions;
 mod workplace;
 
 /// Knowledge base search engine of a 12345 government hotline.
@@ -37,6 +40,12 @@ enum Command {
     Eval(eval::Arguments),
     /// Show what became searchable, and when
     Changes(changes::Arguments),
+    /// List the versions of a document
+    Versions(versions::Arguments),
+    /// Show what differs between two versions of a document
+    Diff(diff::Arguments),
+    /// Write a version of a document back into the corpus
+    Restore(restore::Arguments),
     /// List what editors should mend
     Check(check::Arguments),
     /// Train or adapt the built-in embedding model
@@ -70,6 +79,9 @@ impl Cli {
             Command::Search(arguments) => search::run(arguments),
             Command::Eval(arguments) => eval::run(arguments),
             Command::Changes(arguments) => changes::run(arguments),
+            Command::Versions(arguments) => versions::run(arguments),
+            Command::Diff(arguments) => diff::run(arguments),
+            Command::Restore(arguments) => restore::run(arguments),
             Command::Check(arguments) => check::run(arguments),
             Command::Embedding(subcommand) => embedding::run(subcommand),
         };

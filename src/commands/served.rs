@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use crate::document::{Audience, Document, Validity};
 use crate::engine::Snapshot;
 use crate::http::{
-    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
-    DocumentVersion, DocumentView, Original, Status,
+    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary, DocumentView,
+    Original, Status,
 };
 use crate::lexical::{Admission, Filters, LexicalError, StoredDocument};
-use crate::records::{Receipt, Records, RecordsError};
+use crate::records::{Receipt, Records, RecordsError, Version};
 use crate::retrieval::{Retriever, SearchError, SearchRequest, SearchResponse};
 use crate::sync::Requests;
 
@@ -251,10 +251,7 @@ impl Backend for Served {
             replaces: snapshot.words.replaces(first_passage_no, audience)?,
             previous: self.neighbour(&snapshot, &document, audience, before)?,
             next: self.neighbour(&snapshot, &document, audience, after)?,
-            versions: vec![DocumentVersion {
-                content_hash: document.content_hash.clone(),
-                current: true,
-            }],
+            versions: self.versions(id, audience)?.unwrap_or_default(),
             document,
         }))
     }
@@ -279,6 +276,44 @@ impl Backend for Served {
             content_hash: file.map_or(document.content_hash, |file| file.content_hash),
             path: document.path,
         }))
+    }
+
+    fn versions(&self, id: &str, audience: Audience) -> Result<Option<Vec<Version>>, BackendError> {
+        let served = self.snapshot()?.words.document(id)?;
+        let is_served = served.is_some();
+        // The records follow the index by some milliseconds: both have a say.
+        if served.is_some_and(|stored| stored.document.metadata.audience > audience) {
+            return Ok(None);
+        }
+        let mut versions = match self.records.get() {
+            Some(records) => lock(records).versions(id)?,
+            None => Vec::new(),
+        };
+        let is_hidden = match versions.first() {
+            Some(newest) => newest.audience > audience,
+            None => false,
+        };
+        let is_for_caller = is_served || (audience > Audience::Public && !versions.is_empty());
+        if is_hidden || !is_for_caller {
+            return Ok(None);
+        }
+        versions.retain(|version| version.audience <= audience);
+        Ok(Some(versions))
+    }
+
+    fn version(
+        &self,
+        id: &str,
+        number: u32,
+        audience: Audience,
+    ) -> Result<Option<(Version, Document)>, BackendError> {
+        let versions = self.versions(id, audience)?.unwrap_or_default();
+        match self.records.get() {
+            Some(records) if versions.iter().any(|version| version.number == number) => {
+                Ok(lock(records).version(id, number)?)
+            }
+            _ => Ok(None),
+        }
     }
 
     fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {

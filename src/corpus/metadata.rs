@@ -7,7 +7,7 @@
 use jiff::civil::Date;
 
 use crate::corpus::Finding;
-use crate::document::{Audience, Metadata};
+use crate::document::{Audience, Kind, Metadata, Validity};
 
 use self::keys::Field;
 use self::value::Value;
@@ -219,6 +219,59 @@ impl Layer {
     }
 }
 
+/// What front matter would state to give this title and metadata, in the order of the keys. The
+/// audience is stated always; what is unknown is left out.
+pub fn stated(title: &str, metadata: &Metadata) -> Vec<(Field, Value)> {
+    let Metadata {
+        kind,
+        doc_no,
+        issuer,
+        department,
+        region,
+        level,
+        audience,
+        topics,
+        effective_from,
+        effective_to,
+        status,
+        replaces,
+        published_at,
+        keywords,
+        similar_questions,
+        phones,
+        source_url,
+    } = metadata;
+    let text = |text: &Option<String>| Value::Text(text.clone().unwrap_or_default());
+    let name = |name: Option<&str>| Value::Text(name.unwrap_or_default().to_owned());
+    let date = |date: &Option<Date>| Value::Text(date.map_or_else(String::new, |d| d.to_string()));
+    let list = |items: &[String]| Value::List(items.iter().cloned().map(Value::Text).collect());
+    let all = [
+        (Field::Title, name(Some(title))),
+        (Field::Kind, name(kind.map(Kind::name))),
+        (Field::DocNo, text(doc_no)),
+        (Field::Issuer, text(issuer)),
+        (Field::Department, text(department)),
+        (Field::Region, text(region)),
+        (Field::Level, text(level)),
+        (Field::Audience, name(Some(audience.name()))),
+        (Field::QuestionTopics, list(&topics.question)),
+        (Field::BusinessTopics, list(&topics.business)),
+        (Field::ObjectTopics, list(&topics.object)),
+        (Field::EffectiveFrom, date(effective_from)),
+        (Field::EffectiveTo, date(effective_to)),
+        (Field::Status, name(status.map(Validity::name))),
+        (Field::Replaces, list(replaces)),
+        (Field::PublishedAt, date(published_at)),
+        (Field::Keywords, list(keywords)),
+        (Field::SimilarQuestions, list(similar_questions)),
+        (Field::Phones, list(phones)),
+        (Field::SourceUrl, text(source_url)),
+    ];
+    all.into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
 fn over<T>(earlier: &mut Option<T>, later: Option<T>) {
     if later.is_some() {
         *earlier = later;
@@ -321,7 +374,6 @@ fn named<T: std::str::FromStr>(value: &Value, allowed: &str) -> Result<T, String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Kind, Validity};
 
     fn read(yaml: &str) -> (Layer, Vec<Finding>) {
         let mut findings = Vec::new();

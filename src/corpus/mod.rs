@@ -43,6 +43,7 @@ pub mod passages;
 pub mod assemble;
 pub mod check;
 pub mod faq;
+pub mod rendition;
 
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use tokio::sync::watch;
 
 use crate::document::{Audience, Document, Kind, Validity};
-use crate::records::Receipt;
+use crate::records::{Receipt, Version};
 use crate::retrieval::{RelatedDocument, SearchError, SearchRequest, SearchResponse};
 
 /// Answers from the generation that serves.
@@ -34,6 +34,21 @@ pub trait Backend: Send + Sync + 'static {
     /// A file that holds several documents is `None` as well unless `audience` may see *all* of
     /// them: the file would show the others.
     fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError>;
+
+    /// The states that a document had, as far as `audience` may see them, newest first; `None` if there
+    /// is none of that id for this audience.
+    ///
+    /// Whoever may not see the newest state sees none. The states of a document that is gone are for
+    /// staff: for the public there is no such document.
+    fn versions(&self, id: &str, audience: Audience) -> Result<Option<Vec<Version>>, BackendError>;
+
+    /// One of [`Backend::versions`] by its number, with the document as it was then.
+    fn version(
+        &self,
+        id: &str,
+        number: u32,
+        audience: Audience,
+    ) -> Result<Option<(Version, Document)>, BackendError>;
 
     /// At most `limit` receipts after number `after`, in order.
     fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError>;
@@ -138,8 +153,8 @@ pub struct DocumentView {
     pub previous: Option<DocumentRef>,
     /// The document after it in the same folder, by id.
     pub next: Option<DocumentRef>,
-    /// Newest first; the one shown is the current one.
-    pub versions: Vec<DocumentVersion>,
+    /// Newest first, as [`Backend::versions`].
+    pub versions: Vec<Version>,
 }
 
 /// A document by name.
@@ -149,15 +164,6 @@ pub struct DocumentRef {
     pub id: String,
     /// 标题
     pub title: String,
-}
-
-/// One state of a document's file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DocumentVersion {
-    /// blake3 of the file's bytes, lower-case hex.
-    pub content_hash: String,
-    /// Whether this is the one that is served.
-    pub current: bool,
 }
 
 /// The file that a document was read from.

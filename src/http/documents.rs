@@ -2,7 +2,8 @@
 //!
 //! Ids contain `/`, as paths do: `/v1/documents/人社局/养老金.html`. Other characters with a meaning
 //! in addresses (`#`, `?`, `%`) are percent-encoded; encoding `/` too is fine. A literal `/original`
-//! at the end asks for the file; an id that itself ends so is written with `%2Foriginal`.
+//! at the end asks for the file, `/versions`, `/versions/{n}` and `/diff` for earlier states; an id
+//! that itself ends so is written with `%2F`.
 
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ use super::hits::{WireRelated, successors};
 use super::offsets::CharOffsets;
 use super::original::original;
 use super::problem::{Problem, ProblemBody};
-use crate::document::{Audience, Metadata, Passage, passage_id};
+use super::versions::{self, WireVersion};
+use crate::document::{Audience, Document, Metadata, Passage, passage_id};
 
 /// Documents on a page when the request does not say.
 const DEFAULT_LIMIT: usize = 20;
@@ -98,7 +100,7 @@ pub(super) struct DocumentReply {
 /// What is known about a document besides its text.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Metadata)]
-struct WireMetadata {
+pub(super) struct WireMetadata {
     kind: Option<&'static str>,
     doc_no: Option<String>,
     issuer: Option<String>,
@@ -134,7 +136,7 @@ struct WireTopics {
 /// A passage and where it stands in the document's text.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Passage)]
-struct WirePassage {
+pub(super) struct WirePassage {
     id: String,
     /// Headings above the passage, outermost first.
     heading: Vec<String>,
@@ -163,16 +165,6 @@ struct WireNeighbours {
 struct WireRef {
     id: String,
     title: String,
-}
-
-/// One state of a document's file.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DocumentVersion)]
-struct WireVersion {
-    /// blake3 of the file's bytes.
-    content_hash: String,
-    /// Whether this is the one that is served.
-    current: bool,
 }
 
 /// List documents
@@ -237,7 +229,8 @@ fn read_list_query(
     Ok(query)
 }
 
-/// The route below `/v1/documents/`: a document, or its file when the address ends in `/original`.
+/// The routes below `/v1/documents/`: a document, or its file or its earlier states when the address
+/// ends so. An id that ends like the routes of states comes before them.
 pub(super) async fn below(
     State(app): State<Arc<App>>,
     OriginalUri(uri): OriginalUri,
@@ -251,6 +244,14 @@ pub(super) async fn below(
         && let Some(id) = rest.strip_suffix("/original")
     {
         return original(app, id.to_owned()).await;
+    }
+    if let Some(asked) = versions::Asked::below(uri.path(), &rest) {
+        app.ready(0)?;
+        let (whole, audience) = (rest.clone(), app.audience());
+        let named = app.run(move |backend| backend.document(&whole, audience));
+        if named.await??.is_none() {
+            return versions::answer(app, asked, &uri).await;
+        }
     }
     read(app, rest).await
 }
@@ -313,18 +314,9 @@ impl From<DocumentSummary> for WireSummary {
 impl From<DocumentView> for DocumentReply {
     fn from(view: DocumentView) -> Self {
         let document = view.document;
-        let spans = document
-            .passages
-            .iter()
-            .flat_map(|p| [Some(p.span), p.answer])
-            .flatten();
-        let offsets = CharOffsets::locate(&document.text, spans);
-        let passages = document.passages.into_iter();
         Self {
             generation: view.generation,
-            passages: passages
-                .map(|p| WirePassage::new(&document.id, p, &offsets))
-                .collect(),
+            passages: WirePassage::all(&document),
             id: document.id,
             path: document.path,
             title: document.title,
@@ -337,19 +329,23 @@ impl From<DocumentView> for DocumentReply {
                 previous: view.previous.map(WireRef::from),
                 next: view.next.map(WireRef::from),
             },
-            versions: view
-                .versions
-                .into_iter()
-                .map(|v| WireVersion {
-                    content_hash: v.content_hash,
-                    current: v.current,
-                })
-                .collect(),
+            versions: view.versions.iter().map(WireVersion::from).collect(),
         }
     }
 }
 
 impl WirePassage {
+    /// The passages of a document, in reading order.
+    pub(super) fn all(document: &Document) -> Vec<Self> {
+        let passages = &document.passages;
+        let spans = passages.iter().flat_map(|p| [Some(p.span), p.answer]);
+        let offsets = CharOffsets::locate(&document.text, spans.flatten());
+        let passages = passages.iter().cloned();
+        passages
+            .map(|p| Self::new(&document.id, p, &offsets))
+            .collect()
+    }
+
     fn new(document_id: &str, passage: Passage, offsets: &CharOffsets) -> Self {
         let span = offsets.span(passage.span);
         Self {

@@ -19,13 +19,15 @@ mod problem;
 mod router;
 mod search;
 mod server;
+mod versions;
 
 pub use app::App;
 pub use backend::{
-    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
-    DocumentVersion, DocumentView, Original, Status,
+    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary, DocumentView,
+    Original, Status,
 };
 pub use changes::receipt_json;
 pub use hits::search_reply_json;
 pub use router::{openapi, router};
 pub use server::serve;
+pub use versions::versions_json;

@@ -15,14 +15,20 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::app::App;
 use super::problem::{Problem, ProblemKind};
-use super::{changes, documents, observe, operations, original, page, search};
+use super::{changes, documents, observe, operations, original, page, search, versions};
 
-/// What the description starts from. The two routes below `/v1/documents/` share one pattern, so
-/// they are named here; the others come with their registration.
+/// What the description starts from. The routes below `/v1/documents/` share one pattern, so they
+/// are named here; the others come with their registration.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Zhiku 知库", description = "Knowledge base search for a 12345 government hotline"),
-    paths(documents::read, original::original),
+    paths(
+        documents::read,
+        original::original,
+        versions::list,
+        versions::read,
+        versions::diff,
+    ),
     tags(
         (name = "search", description = "查询"),
         (name = "documents", description = "文档"),

@@ -28,6 +28,7 @@ pub use references::DocumentPassages;
 pub use scoring::TermContribution;
 pub use search::PreparedQuery;
 pub use snapshot::{Facets, LexicalSnapshot};
+pub(crate) use stored::{MetadataRecord, PlaceRecord};
 pub use stored::{StoredDocument, StoredPassage};
 pub use succession::RelatedDocument;
 

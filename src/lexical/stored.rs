@@ -1,7 +1,8 @@
 //! Records: what the index gives back of a passage and of a document, as stored JSON.
 //!
-//! The shapes here belong to the index files and to nothing else; a change of shape goes with a new
-//! [`super::schema::TOKENIZER`] version.
+//! A change of shape goes with a new [`super::schema::TOKENIZER`] version. Metadata and places stand
+//! in the kept versions of documents too, which are never written anew: their fields may be added
+//! with a default, not renamed.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -67,8 +68,9 @@ struct DocumentRecord {
     first: PassageNo,
 }
 
+/// A passage without its text.
 #[derive(Serialize, Deserialize)]
-struct PlaceRecord {
+pub(crate) struct PlaceRecord {
     ordinal: u32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     heading: Vec<String>,
@@ -85,9 +87,10 @@ struct PlaceRecord {
     row: Option<u32>,
 }
 
+/// [`Metadata`]
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
-struct MetadataRecord {
+pub(crate) struct MetadataRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

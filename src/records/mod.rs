@@ -1,7 +1,7 @@
 //! What Zhiku remembers beside the search index: `index/records.sqlite`.
 //!
-//! Which files were read, what became of them, which documents they hold and what editors should
-//! look at. The search index can be rebuilt from the corpus; this file cannot, so it is never
+//! Which files were read, what became of them, which documents they hold and held, and what editors
+//! should look at. The search index can be rebuilt from the corpus; this file cannot, so it is never
 //! overwritten, and nothing but this module touches it.
 
 use std::path::{Path, PathBuf};
@@ -9,13 +9,17 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
+mod comparison;
 mod receipts;
 mod schema;
 mod update;
+mod versions;
 
+pub use comparison::{Difference, KeyChange, PassageChange, compare, compare_metadata};
 pub use receipts::{Change, NewReceipt, Receipt};
 use schema::SCHEMA_VERSION;
 pub use update::Update;
+pub use versions::{NewVersion, Version, id_within};
 
 /// Why the records could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,14 @@ pub enum RecordsError {
         path: PathBuf,
         /// Its layout.
         found: i64,
+    },
+    /// A kept state of a document cannot be written or read back.
+    #[error("records.sqlite: a version of {document_id} is damaged: {source}")]
+    Body {
+        /// The document's id.
+        document_id: String,
+        /// What the decoder said.
+        source: std::io::Error,
     },
     /// A statement failed.
     #[error("records.sqlite: {0}")]

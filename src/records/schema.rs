@@ -33,7 +33,8 @@ CREATE TABLE findings (
 CREATE INDEX findings_by_path ON findings (path);
 ";
 
-/// Layout 1 → 2: what a receipt needs of a file, the receipts, and the update under way.
+/// Layout 1 → 2: what a receipt needs of a file, the receipts, the states of documents, and the
+/// update under way.
 const TO_SECOND: &str = "
 ALTER TABLE files ADD COLUMN content_hash TEXT NOT NULL DEFAULT '';
 ALTER TABLE files ADD COLUMN n_passages INTEGER NOT NULL DEFAULT 0;
@@ -52,6 +53,22 @@ CREATE TABLE receipts (
     error TEXT
 );
 CREATE INDEX receipts_by_path ON receipts (path);
+CREATE TABLE versions (
+    document_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    title TEXT NOT NULL,
+    fingerprint NOT NULL,
+    content_hash NOT NULL,
+    audience TEXT NOT NULL,
+    n_passages INTEGER NOT NULL,
+    searchable_at INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    ended_at INTEGER,
+    moved_from TEXT,
+    body BLOB NOT NULL,
+    PRIMARY KEY (document_id, version)
+);
 CREATE TABLE pending (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     generation INTEGER NOT NULL,

@@ -9,7 +9,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DocumentRecord, FileRecord, FindingRecord, NewReceipt, Records, RecordsError, receipts,
+    DocumentRecord, FileRecord, FindingRecord, NewReceipt, NewVersion, Records, RecordsError,
+    receipts, versions,
 };
 
 /// Everything that one build changes in the records; written in one transaction.
@@ -27,6 +28,10 @@ pub struct Update {
     pub stale_files: Vec<FileRecord>,
     /// Documents of `files`.
     pub documents: Vec<DocumentRecord>,
+    /// Documents that are in none of `files` any more, or whose file is gone.
+    pub removed_documents: Vec<String>,
+    /// States of `documents` that are not kept yet.
+    pub versions: Vec<NewVersion>,
     /// Findings of `files` and `stale_files`.
     pub findings: Vec<FindingRecord>,
     /// In the order in which they are numbered.
@@ -151,6 +156,7 @@ fn write(
             record.message
         ])?;
     }
+    versions::write(transaction, update, searchable_at)?;
     receipts::insert(
         transaction,
         &update.receipts,

@@ -19,7 +19,8 @@ use crate::document::Document;
 use crate::engine::{Build, PassageIndex};
 use crate::lexical::Amount;
 use crate::records::{
-    Change, DocumentRecord, FileOutcome, FileRecord, FindingRecord, NewReceipt, Records, Update,
+    Change, DocumentRecord, FileOutcome, FileRecord, FindingRecord, NewReceipt, NewVersion,
+    Records, Update,
 };
 
 /// Files read side by side before their documents go to the index. Bounds memory.
@@ -387,6 +388,7 @@ impl Work<'_, '_, '_> {
                 if !self.taken.contains(&document.id) {
                     self.build.delete(&document.id)?;
                     self.is_changed = true;
+                    self.update.removed_documents.push(document.id);
                 }
             }
         }
@@ -466,6 +468,13 @@ impl Work<'_, '_, '_> {
                     fingerprint,
                 };
                 if indexed.remove(&document.id).as_ref() != Some(&record.fingerprint) {
+                    if !self
+                        .records
+                        .has_version(&document.id, &record.fingerprint)?
+                    {
+                        let version = NewVersion::of(&document, &record.fingerprint)?;
+                        self.update.versions.push(version);
+                    }
                     changed.push(document);
                 }
                 self.update.documents.push(record);
@@ -566,6 +575,7 @@ impl Work<'_, '_, '_> {
             if !self.taken.contains(&id) {
                 self.build.delete(&id)?;
                 is_changed = true;
+                self.update.removed_documents.push(id);
             }
         }
         Ok(is_changed)

@@ -33,14 +33,20 @@ async fn the_description_lists_the_routes() {
         "GET /v1/changes",
         "GET /v1/documents",
         "GET /v1/documents/{id}",
+        "GET /v1/documents/{id}/diff",
         "GET /v1/documents/{id}/original",
+        "GET /v1/documents/{id}/versions",
+        "GET /v1/documents/{id}/versions/{version}",
         "POST /v1/reindex",
         "POST /v1/search",
     ];
     assert_eq!(listed, expected);
     for operation in listed {
         let (method, path) = operation.split_once(' ').unwrap();
-        let path = path.replace("{id}", "人社局/养老金.md");
+        let path = path
+            .replace("{id}", "人社局/养老金.md")
+            .replace("{version}", "1")
+            .replace("/diff", "/diff?from=1&to=2");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let body = match path.as_str() {
             "/v1/reindex" => serde_json::json!({"path": null}),

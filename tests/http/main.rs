@@ -8,3 +8,4 @@ mod interface;
 mod limits;
 mod search;
 mod server;
+mod versions;

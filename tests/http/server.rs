@@ -14,9 +14,9 @@ use zhiku::config::Config;
 use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, Topics, Validity};
 use zhiku::http::{
     App, Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
-    DocumentVersion, DocumentView, Original, Status, serve,
+    DocumentView, Original, Status, serve,
 };
-use zhiku::records::Receipt;
+use zhiku::records::{Receipt, Version};
 use zhiku::retrieval::{QueryReading, RelatedDocument, SearchError, SearchRequest, SearchResponse};
 use zhiku::telemetry::Metrics;
 
@@ -26,6 +26,8 @@ type Answer = dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError> + Se
 pub struct FakeBackend {
     pub status: Mutex<Status>,
     pub documents: Vec<Document>,
+    /// Newest first, with the documents as they were.
+    pub versions: Vec<(Version, Document)>,
     pub answer: Box<Answer>,
     pub searches: Mutex<Vec<SearchRequest>>,
     pub listings: Mutex<Vec<DocumentQuery>>,
@@ -46,6 +48,7 @@ impl Default for FakeBackend {
         };
         Self {
             status: Mutex::new(status),
+            versions: vec![version(2, &pension()), version(1, &early_pension())],
             documents: vec![pension(), internal_note()],
             answer: Box::new(|request| Ok(empty_response(&request.query))),
             searches: Mutex::default(),
@@ -72,6 +75,12 @@ impl FakeBackend {
     fn visible(&self, audience: Audience) -> Vec<&Document> {
         let seen = |d: &&Document| d.metadata.audience <= audience;
         self.documents.iter().filter(seen).collect()
+    }
+
+    fn versions_for(&self, id: &str, audience: Audience) -> Vec<Version> {
+        let versions = self.versions.iter().map(|(version, _)| version);
+        let seen = versions.filter(|v| v.document_id == id && v.audience <= audience);
+        seen.cloned().collect()
     }
 
     fn find(&self, id: &str, audience: Audience) -> Option<&Document> {
@@ -148,11 +157,27 @@ impl Backend for FakeBackend {
                 id: "人社局/失业金.md".to_owned(),
                 title: "失业金".to_owned(),
             }),
-            versions: vec![DocumentVersion {
-                content_hash: document.content_hash.clone(),
-                current: true,
-            }],
+            versions: self.versions_for(id, audience),
         }))
+    }
+
+    fn versions(&self, id: &str, audience: Audience) -> Result<Option<Vec<Version>>, BackendError> {
+        let versions = self.versions_for(id, audience);
+        let is_known = self.find(id, audience).is_some() || !versions.is_empty();
+        Ok(is_known.then_some(versions))
+    }
+
+    fn version(
+        &self,
+        id: &str,
+        number: u32,
+        audience: Audience,
+    ) -> Result<Option<(Version, Document)>, BackendError> {
+        let is_asked = |(version, _): &&(Version, Document)| {
+            (version.document_id.as_str(), version.number) == (id, number)
+                && version.audience <= audience
+        };
+        Ok(self.versions.iter().find(is_asked).cloned())
     }
 
     fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError> {
@@ -209,6 +234,40 @@ pub fn pension() -> Document {
             ..Passage::default()
         }],
     }
+}
+
+/// [`pension`] as it was at first: in other words, under another title, without a date.
+pub fn early_pension() -> Document {
+    let text = "问：退休金怎么领？\n答：每月10日发放到存折。";
+    let mut document = pension();
+    document.title = "退休金发放".to_owned();
+    document.metadata.effective_from = None;
+    document.metadata.keywords = vec!["退休".to_owned()];
+    document.text = text.to_owned();
+    document.content_hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+    document.passages[0].span = ByteSpan::new(0, text.len());
+    document.passages[0].answer = None;
+    document
+}
+
+/// State `number` of a document, of which 2 is the one that is served.
+pub fn version(number: u32, document: &Document) -> (Version, Document) {
+    let second = |n: u32| jiff::Timestamp::from_second(1_780_000_000 + i64::from(n)).unwrap();
+    let version = Version {
+        document_id: document.id.clone(),
+        number,
+        path: document.path.clone(),
+        title: document.title.clone(),
+        fingerprint: String::new(),
+        content_hash: document.content_hash.clone(),
+        audience: document.metadata.audience,
+        n_passages: document.passages.len() as u32,
+        searchable_at: second(number),
+        generation: 100 + u64::from(number),
+        ended_at: (number < 2).then(|| second(number + 1)),
+        moved_from: None,
+    };
+    (version, document.clone())
 }
 
 /// A document for staff only.

@@ -57,6 +57,18 @@ impl Value {
         }
     }
 
+    /// The value as JSON; of repeated keys the last counts.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Value::Text(text) => text.as_str().into(),
+            Value::List(items) => items.iter().map(Value::to_json).collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.clone(), value.to_json()))
+                .collect(),
+        }
+    }
+
     /// Whether nothing is stated: an empty text, list or mapping.
     pub fn is_empty(&self) -> bool {
         match self {
