@@ -388,6 +388,14 @@ fn a_file_that_breaks_keeps_its_last_good_state() {
         assert_eq!(followed.paths("轮渡多少钱"), ["交通/票价.csv"]);
         let records = Records::open_read_only(&site.index().join("records.sqlite")).unwrap();
         assert_eq!(records.stale_paths().unwrap(), ["交通/票价.csv"]);
+        // Broken in another way: still the last good state, and no second receipt of the same.
+        fs::write(
+            site.path("交通/票价.csv"),
+            [0u8, 159, 146, 150, 0, 0, 9, 9, 9],
+        )
+        .unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(followed.paths("轮渡多少钱"), ["交通/票价.csv"]);
         // Tried again, with the same outcome: no news.
         assert!(followed.requests.reindex(""));
         followed.nothing_more();
@@ -399,6 +407,14 @@ fn a_file_that_breaks_keeps_its_last_good_state() {
                 .contains("三元")
         );
         assert!(records.stale_paths().unwrap().is_empty());
+
+        // Nobody can tell what new metadata make of a file that cannot be read: it goes.
+        fs::write(site.path("交通/票价.csv"), [0u8, 159, 146, 150, 0, 0, 1, 2]).unwrap();
+        assert_eq!(followed.next(1), ["failed 交通/票价.csv"]);
+        assert_eq!(followed.paths("轮渡多少钱"), ["交通/票价.csv"]);
+        site.write("交通/_defaults.yaml", "audience: internal\n");
+        assert_eq!(followed.next(1), ["failed 交通/票价.csv"]);
+        assert!(followed.paths("轮渡多少钱").is_empty());
     });
 }
 

@@ -93,7 +93,7 @@ impl FileOutcome {
 pub struct FileRecord {
     /// Relative to the corpus.
     pub path: String,
-    /// blake3 over the file, its sidecar and the folder defaults above it.
+    /// blake3 over the file, its sidecar and the folder defaults above it, of the same state.
     pub source_hash: String,
     /// blake3 of the bytes of the state that is indexed or, if none is, that was tried last.
     pub content_hash: String,

@@ -93,11 +93,16 @@ pub fn refuse_emptied(root: &Path, seen: &Seen, n_known: usize) -> Result<(), Sy
 
 /// The hash of everything that shapes the documents of a file, as it is now.
 pub fn hash_again(root: &Path, file: &CorpusFile) -> String {
+    hash_with(root, file, &hash_of(&file.full_path))
+}
+
+/// The same, of a state of the file with this content and the metadata as they are now.
+pub fn hash_with(root: &Path, file: &CorpusFile, content_hash: &str) -> String {
     let shaping = shaping_paths(&file.path)
         .into_iter()
         .filter_map(|path| Some((path.clone(), hash_if_there(&root.join(&path))?)))
         .collect();
-    source_hash(&hash_of(&file.full_path), file, &shaping)
+    source_hash(content_hash, file, &shaping)
 }
 
 fn problem((path, outcome): (String, Outcome)) -> Problem {

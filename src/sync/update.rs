@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::laps::Laps;
 use super::moves::pair_moves;
 use super::recut::recut_documents;
-use super::source::{hash_again, look, refuse_emptied};
+use super::source::{hash_again, hash_with, look, refuse_emptied};
 use super::{Plan, Progress, Source, Step, SyncError, plan};
 use crate::corpus::folder_defaults::FolderDefaults;
 use crate::corpus::load::{LoadContext, load_file};
@@ -239,6 +239,7 @@ impl Updater<'_> {
         let mut step = Work {
             build: self.index.begin(rebuild, amount, serving + 1)?,
             records: self.records,
+            corpus: self.corpus,
             rebuild,
             waiting: Vec::new(),
             taken: BTreeSet::new(),
@@ -365,6 +366,7 @@ impl Detected<'_> {
 struct Work<'i, 'r, 's> {
     build: Build<'i>,
     records: &'r Records,
+    corpus: &'r Path,
     rebuild: bool,
     /// Documents that wait to be put together with others: each time costs a write to the disk.
     waiting: Vec<Document>,
@@ -431,7 +433,7 @@ impl Work<'_, '_, '_> {
                     // Removed since it was seen.
                     Some(known) if gone && !self.rebuild => self.remove_file(known),
                     None if gone => Ok(()),
-                    Some(known) if !self.rebuild && has_served(known) => {
+                    Some(known) if !self.rebuild && self.may_stay(source, known) => {
                         self.keep_stale(source, known, reason);
                         Ok(())
                     }
@@ -439,6 +441,15 @@ impl Work<'_, '_, '_> {
                 }
             }
         }
+    }
+
+    /// Whether the last good state of a file that cannot be read may go on serving: not when its
+    /// sidecar or the folder defaults have changed since. They may say that the public must not see
+    /// it, and nobody can tell without reading the file.
+    fn may_stay(&self, source: &Source<CorpusFile>, known: &FileRecord) -> bool {
+        let as_it_was = || hash_with(self.corpus, &source.file, &known.content_hash);
+        has_served(known)
+            && (known.source_hash == CHANGED_WHILE_READ || known.source_hash == as_it_was())
     }
 
     fn take_documents(
@@ -531,6 +542,8 @@ impl Work<'_, '_, '_> {
     /// Lets the last good state of a file go on serving.
     fn keep_stale(&mut self, source: &Source<CorpusFile>, known: &FileRecord, reason: String) {
         let record = FileRecord {
+            // Those of the state that serves: the next failure compares with it.
+            source_hash: known.source_hash.clone(),
             content_hash: known.content_hash.clone(),
             n_passages: known.n_passages,
             is_stale: true,
