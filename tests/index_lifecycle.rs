@@ -15,93 +15,18 @@
 //! 10. Every state of a document is kept with its times, through edits, moves, removals and builds
 //!     from nothing.
 
+mod site;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempfile::TempDir;
-use zhiku::corpus::Limits;
+use site::{Open, Site, ingredients, retriever};
 use zhiku::document::{Audience, Validity};
-use zhiku::embedding::StaticEmbedder;
-use zhiku::engine::{EngineError, Ingredients, PassageIndex};
+use zhiku::engine::{EngineError, PassageIndex};
 use zhiku::lexical::Amount;
-use zhiku::records::Records;
-use zhiku::retrieval::fusion::FusionMethod;
-use zhiku::retrieval::{
-    Admission, Filters, Group, Mode, RetrievalSettings, Retriever, SearchRequest, SearchResponse,
-};
-use zhiku::sync::{Silent, Summary, Updater};
-use zhiku::text::{Analyser, Lexicon};
-
-struct Site {
-    root: TempDir,
-}
-
-impl Site {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let site = Self {
-            root: tempfile::tempdir().unwrap(),
-        };
-        fs::create_dir(site.corpus()).unwrap();
-        for (path, text) in files {
-            site.write(path, text);
-        }
-        site
-    }
-
-    fn corpus(&self) -> PathBuf {
-        self.root.path().join("corpus")
-    }
-
-    fn index(&self) -> PathBuf {
-        self.root.path().join("index")
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.corpus().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn open(&self) -> Open {
-        let index = PassageIndex::open(&self.index(), ingredients(&self.corpus())).unwrap();
-        let records = Records::open(&self.index().join("records.sqlite")).unwrap();
-        Open {
-            index: Arc::new(index),
-            records,
-            corpus: self.corpus(),
-        }
-    }
-}
-
-fn ingredients(corpus: &Path) -> Ingredients {
-    let (lexicon, problems) = Lexicon::load(&corpus.join("_lexicon"));
-    assert!(problems.is_empty(), "{problems:?}");
-    Ingredients {
-        analyser: Analyser::with_lexicon(&lexicon),
-        embedder: Some(Arc::new(StaticEmbedder::built_in().unwrap())),
-    }
-}
-
-struct Open {
-    index: Arc<PassageIndex>,
-    records: Records,
-    corpus: PathBuf,
-}
+use zhiku::retrieval::{Admission, Filters, Group, Mode, SearchRequest, SearchResponse};
 
 impl Open {
-    fn update(&mut self) -> Summary {
-        Updater {
-            index: &self.index,
-            records: &mut self.records,
-            corpus: &self.corpus,
-            limits: Limits::default(),
-            progress: &Silent,
-        }
-        .bring_up_to_date(false)
-        .unwrap()
-    }
-
     /// Number, id and whether it is served, newest first.
     fn versions(&self, id: &str) -> Vec<(u32, String, bool)> {
         let versions = self.records.versions(id).unwrap().into_iter();
@@ -121,17 +46,6 @@ impl Open {
             .map(|hit| hit.title)
             .collect()
     }
-}
-
-fn retriever(index: &Arc<PassageIndex>) -> Retriever {
-    let settings = RetrievalSettings {
-        fusion: FusionMethod::Weighted {
-            lexical_weight: 0.6,
-        },
-        n_candidates: 100,
-        time_zone: jiff::tz::TimeZone::UTC,
-    };
-    Retriever::new(index.clone(), settings).unwrap()
 }
 
 fn request(query: &str) -> SearchRequest {
@@ -240,6 +154,8 @@ fn a_deleted_or_damaged_search_folder_comes_back() {
     fs::remove_dir_all(site.index().join("search")).unwrap();
     let mut open = site.open();
     assert!(open.index.needs_rebuild());
+    open.index.use_analyser(site::analyser(&open.corpus));
+    assert!(open.index.needs_rebuild(), "whatever the lexicon says");
     let summary = open.update();
     assert!(summary.rebuilt && summary.generation == 2, "{summary:?}");
     assert_eq!(answer(&open, "轮渡票价"), before);

@@ -14,124 +14,47 @@
 //! 11. Vectors that no passage has any more are left out, and nothing else changes; what a crash
 //!     leaves of it goes at the next start.
 
+mod site;
+
 use std::fs;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use site::{Open, Site, analyser, open, retriever};
 use zhiku::corpus::Limits;
 use zhiku::document::Audience;
-use zhiku::embedding::StaticEmbedder;
-use zhiku::engine::{Ingredients, PassageIndex};
+use zhiku::engine::PassageIndex;
 use zhiku::records::{Change, Receipt, Records};
-use zhiku::retrieval::fusion::FusionMethod;
-use zhiku::retrieval::{
-    Admission, Filters, Group, Mode, RetrievalSettings, Retriever, SearchRequest,
-};
+use zhiku::retrieval::{Admission, Filters, Group, Mode, SearchRequest};
 use zhiku::sync::{
-    Listener, Live, Notice, Progress, Requests, Silent, Step, SyncError, Updater, Watch,
-    WatchSettings,
+    Listener, Live, Notice, Progress, Requests, Step, SyncError, Watch, WatchSettings,
 };
-use zhiku::text::{Analyser, Lexicon};
 
 /// Nothing here takes nearly as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Site {
-    root: TempDir,
-}
-
 impl Site {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let site = Self {
-            root: tempfile::tempdir().unwrap(),
-        };
-        fs::create_dir(site.corpus()).unwrap();
-        for (path, text) in files {
-            site.write(path, text);
-        }
-        site
-    }
-
-    fn corpus(&self) -> PathBuf {
-        self.root.path().join("corpus")
-    }
-
-    fn index(&self) -> PathBuf {
-        self.root.path().join("index")
+    /// Writes a file as careful programs save: it is never there by half.
+    fn save(&self, path: &str, text: &str) {
+        self.write("lu1.tmp", text);
+        fs::rename(self.corpus().join("lu1.tmp"), self.corpus().join(path)).unwrap();
     }
 
     fn path(&self, path: &str) -> PathBuf {
         self.corpus().join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
     fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
-    }
-
-    fn open(&self) -> Open {
-        open(&self.index(), &self.corpus())
-    }
-}
-
-fn open(folder: &Path, corpus: &Path) -> Open {
-    let ingredients = Ingredients {
-        analyser: analyser(corpus),
-        embedder: Some(Arc::new(StaticEmbedder::built_in().unwrap())),
-    };
-    Open {
-        index: Arc::new(PassageIndex::open(folder, ingredients).unwrap()),
-        records: Records::open(&folder.join("records.sqlite")).unwrap(),
-        corpus: corpus.to_owned(),
-    }
-}
-
-fn analyser(corpus: &Path) -> Analyser {
-    let (lexicon, problems) = Lexicon::load(&corpus.join("_lexicon"));
-    assert!(problems.is_empty(), "{problems:?}");
-    Analyser::with_lexicon(&lexicon)
-}
-
-struct Open {
-    index: Arc<PassageIndex>,
-    records: Records,
-    corpus: PathBuf,
-}
-
-impl Open {
-    fn updater<'a>(&'a mut self, progress: &'a dyn Progress) -> Updater<'a> {
-        Updater {
-            index: &self.index,
-            records: &mut self.records,
-            corpus: &self.corpus,
-            limits: Limits::default(),
-            progress,
-        }
-    }
-
-    fn update(&mut self) {
-        self.updater(&Silent).bring_up_to_date(false).unwrap();
     }
 }
 
 /// Paths and texts of the hits.
 fn search(index: &Arc<PassageIndex>, mode: Mode, query: &str) -> Vec<(String, String)> {
-    let settings = RetrievalSettings {
-        fusion: FusionMethod::Weighted {
-            lexical_weight: 0.6,
-        },
-        n_candidates: 100,
-        time_zone: jiff::tz::TimeZone::UTC,
-    };
     let request = SearchRequest {
         query: query.to_owned(),
         limit: 5,
@@ -144,8 +67,7 @@ fn search(index: &Arc<PassageIndex>, mode: Mode, query: &str) -> Vec<(String, St
         explain: false,
         deadline: None,
     };
-    let retriever = Retriever::new(index.clone(), settings).unwrap();
-    let hits = retriever.search(&request).unwrap().hits;
+    let hits = retriever(index).search(&request).unwrap().hits;
     hits.into_iter()
         .map(|hit| (hit.citation.path, hit.text))
         .collect()
@@ -601,7 +523,7 @@ fn a_corpus_that_goes_away_is_waited_for() {
         fs::rename(&aside, site.corpus()).unwrap();
         assert_eq!(followed.next(1), ["modified 甲/a.md"]);
         // And it is followed again.
-        site.write("甲/a.md", &fee("三十"));
+        site.save("甲/a.md", &fee("三十"));
         assert_eq!(followed.next(1), ["modified 甲/a.md"]);
         // Another folder takes its place at once.
         fs::create_dir_all(aside.join("甲")).unwrap();
@@ -609,8 +531,36 @@ fn a_corpus_that_goes_away_is_waited_for() {
         fs::rename(site.corpus(), site.root.path().join("old")).unwrap();
         fs::rename(&aside, site.corpus()).unwrap();
         assert_eq!(followed.next(1), ["modified 甲/a.md"]);
-        site.write("甲/a.md", &fee("五十"));
+        site.save("甲/a.md", &fee("五十"));
         assert_eq!(followed.next(1), ["modified 甲/a.md"]);
+    });
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_read_with_its_folder() {
+    let site = Site::new(&[("甲/a.md", &fee("十")), ("甲/b.md", &fee("九十"))]);
+    // Longer than the test takes.
+    let settings = WatchSettings {
+        notice: Notice::Events,
+        rest: Duration::from_secs(60),
+        reconcile_every: None,
+    };
+    follow_by(settings, &site, |followed| {
+        let mut file = fs::File::create(site.path("甲/a.md")).unwrap();
+        file.write_all("# 某某证办理指南\n\n".as_bytes()).unwrap();
+        file.sync_all().unwrap();
+        // The defaults shape everything in the folder.
+        site.save("甲/_defaults.yaml", "department: 市公安局\n");
+        assert_eq!(followed.next(1), ["modified 甲/b.md"]);
+        assert_eq!(
+            followed.paths("工本费十元"),
+            ["甲/a.md", "甲/b.md"],
+            "the last whole state of it"
+        );
+        file.write_all(fee("二十").as_bytes()).unwrap();
+        drop(file);
+        assert_eq!(followed.next(1), ["modified 甲/a.md"]);
+        followed.nothing_more();
     });
 }
 

@@ -519,7 +519,14 @@ fn compaction_leaves_the_living() {
         .hits;
 
     let folder = new.path().join("next");
-    assert_eq!(store.compact_into(&folder, &alive).unwrap().n_rows(), 15);
+    assert_eq!(
+        store
+            .freeze()
+            .compact_into(&folder, &alive)
+            .unwrap()
+            .n_rows(),
+        15
+    );
     let compacted = VectorStore::open(&folder, DIMENSION, MODEL, 15).unwrap();
     assert_eq!(compacted.passages(), &alive);
     let found = compacted

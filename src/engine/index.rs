@@ -1,7 +1,6 @@
 //! The index folder as readers, and as the process that owns it, see it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -67,7 +66,6 @@ pub struct PassageIndex {
     pub(super) search_folder: PathBuf,
     writer: Mutex<Writer>,
     current: ArcSwap<Snapshot>,
-    needs_rebuild: AtomicBool,
     /// Held by the process that may write.
     _lock: Option<IndexLock>,
 }
@@ -135,8 +133,6 @@ impl PassageIndex {
         mut writer: Writer,
         lock: Option<IndexLock>,
     ) -> Result<Self, EngineError> {
-        let needs_rebuild =
-            writer.manifest.generation == 0 || writer.manifest.basis != ingredients.basis();
         let snapshot = writer.snapshot()?;
         Ok(Self {
             embedder: ingredients.embedder.clone(),
@@ -144,7 +140,6 @@ impl PassageIndex {
             search_folder,
             writer: Mutex::new(writer),
             current: ArcSwap::from_pointee(snapshot),
-            needs_rebuild: AtomicBool::new(needs_rebuild),
             _lock: lock,
         })
     }
@@ -168,13 +163,8 @@ impl PassageIndex {
     /// Makes the terms of the next build, and of queries once it serves, with another analysis. If
     /// its lexicon differs, that build starts anew, or with what [`Self::changed_words`] concern.
     pub fn use_analyser(&self, analyser: Analyser) {
-        let serving = self.snapshot();
-        let differs = serving.analyser.lexicon_hash() != analyser.lexicon_hash();
         let ingredients = self.ingredients.lock();
         ingredients.unwrap_or_else(PoisonError::into_inner).analyser = analyser;
-        let is_empty = serving.generation == 0;
-        self.needs_rebuild
-            .store(differs || is_empty, Ordering::Release);
     }
 
     /// Where [`Self::needs_rebuild`] and nothing but the lexicon differs: the words that it knows
@@ -194,7 +184,22 @@ impl PassageIndex {
 
     /// Whether what is on disk was made by another version, model or lexicon, or is not there.
     pub fn needs_rebuild(&self) -> bool {
-        self.needs_rebuild.load(Ordering::Acquire)
+        let basis = self.ingredients().basis();
+        let manifest = &self.lock_writer().manifest;
+        manifest.generation == 0 || manifest.basis != basis
+    }
+
+    /// The generation that is on disk. Where it was committed and could not be shown, it is shown
+    /// now.
+    ///
+    /// # Errors
+    /// [`EngineError`] when it cannot be read; the one before goes on serving.
+    pub fn committed_generation(&self) -> Result<u64, EngineError> {
+        let mut writer = self.lock_writer();
+        if self.snapshot().generation != writer.manifest.generation {
+            self.publish(&mut writer)?;
+        }
+        Ok(writer.manifest.generation)
     }
 
     /// Starts the build of `generation`, of so much; `from_nothing` leaves out everything indexed so
@@ -223,11 +228,6 @@ impl PassageIndex {
     pub(super) fn publish(&self, writer: &mut Writer) -> Result<(), EngineError> {
         let snapshot = writer.snapshot()?;
         self.current.store(Arc::new(snapshot));
-        let is_made_so = writer.manifest.basis == self.ingredients().basis();
-        self.needs_rebuild.store(
-            writer.manifest.generation == 0 || !is_made_so,
-            Ordering::Release,
-        );
         Ok(())
     }
 

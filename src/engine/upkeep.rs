@@ -9,7 +9,8 @@ use super::EngineError;
 use super::build::embedding_text;
 use super::index::{GRAPH_FILE, MIN_GRAPH_ROWS, PassageIndex, Snapshot, io_error, remove_folder};
 use super::manifest::{Manifest, vector_folder};
-use crate::vector::{BuildOptions, Frozen, Graph, GraphError, PassageSet, VectorStore};
+use crate::document::PassageNo;
+use crate::vector::{BuildOptions, Frozen, Graph, GraphError, PassageSet, Quantised, VectorStore};
 
 /// Fewer rows than this without a passage are not worth a compaction.
 const MIN_DEAD_ROWS: usize = 5_000;
@@ -190,7 +191,7 @@ fn rows_since(
     vectors: &VectorStore,
     start: usize,
     snapshot: &Snapshot,
-) -> Vec<(crate::document::PassageNo, crate::vector::Quantised)> {
+) -> Vec<(PassageNo, Quantised)> {
     let alive: &PassageSet = snapshot.words.passage_nos();
     vectors
         .rows()
@@ -200,7 +201,7 @@ fn rows_since(
             let codes = row.codes.into();
             (
                 row.passage,
-                crate::vector::Quantised {
+                Quantised {
                     codes,
                     scale: row.scale,
                 },

@@ -6,20 +6,20 @@
 //! looked at like anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use notify::EventKind;
 use notify::event::ModifyKind;
-use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::plan::is_within;
 use super::settling::{Settled, Settling};
 use super::source::{look, refuse_emptied};
+use super::watch::{Message, Watch};
 use super::{Scope, Silent, SyncError, Updater};
 use crate::corpus::Limits;
 use crate::engine::PassageIndex;
@@ -30,38 +30,16 @@ use crate::text::Analyser;
 const TICK: Duration = Duration::from_millis(200);
 /// How long a burst may gather before the first update of it.
 const GATHER: Duration = Duration::from_millis(2);
+/// The most messages that are taken before it.
+const MAX_GATHERED: usize = 50_000;
 /// How long a failed update waits for the next try at first; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// Between two comparisons of all hashes on account of lost events, at least.
 const BETWEEN_RESCANS: Duration = Duration::from_secs(5);
-/// Between two looks where the operating system cannot tell.
-const FALLBACK_INTERVAL: Duration = Duration::from_secs(5);
 /// Receipts that are handed to the listener at a time.
 const RECEIPTS_PER_STEP: usize = 1_000;
-
-/// By what changes are noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The operating system tells.
-    Events,
-    /// Looking every so often.
-    Looking(Duration),
-    /// Nothing: only requests and comparisons of all hashes.
-    Never,
-}
-
-/// How the corpus is watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchSettings {
-    /// By what changes are noticed.
-    pub notice: Notice,
-    /// How long a file that is being written and was not closed must rest.
-    pub rest: Duration,
-    /// How often all hashes are compared; `None`: never.
-    pub reconcile_every: Option<Duration>,
-}
 
 /// Hears what following the corpus comes to.
 pub trait Listener: Send {
@@ -71,144 +49,6 @@ pub trait Listener: Send {
     fn failed(&self, error: &SyncError);
     /// So many paths wait to be looked at.
     fn waiting(&self, n_paths: usize);
-}
-
-enum Message {
-    Event(notify::Result<Event>),
-    Reindex(String),
-    LookAtAll,
-    /// What a comparison of all hashes found to differ.
-    Differing(Result<Vec<String>, String>),
-}
-
-/// Asks a [`Live`] for updates, from any thread.
-#[derive(Clone, Debug)]
-pub struct Requests(Sender<Message>);
-
-impl Requests {
-    /// Has the file or folder at `path`, relative to the corpus, read again even if nothing about it
-    /// changed; the empty path is the whole corpus. Whether anybody is there to do it.
-    pub fn reindex(&self, path: &str) -> bool {
-        self.0.send(Message::Reindex(path.to_owned())).is_ok()
-    }
-
-    /// Has everything looked at, after an update that failed.
-    pub fn look_at_all(&self) -> bool {
-        self.0.send(Message::LookAtAll).is_ok()
-    }
-}
-
-/// A corpus under watch. Events gather from [`Watch::start`] on, so nothing is missed by whoever
-/// first brings the index up to date and then follows.
-pub struct Watch {
-    /// As it was configured.
-    given: PathBuf,
-    /// The real path: events name it.
-    corpus: PathBuf,
-    /// Which folder that is, while there is one.
-    identity: Option<(u64, u64)>,
-    settings: WatchSettings,
-    sender: Sender<Message>,
-    messages: Receiver<Message>,
-    watcher: Option<Box<dyn Watcher + Send>>,
-}
-
-impl Watch {
-    /// Starts watching. Where the operating system refuses (too many folders, say), changes are
-    /// found by looking, and a warning says so.
-    pub fn start(corpus: &Path, settings: WatchSettings) -> Self {
-        let (sender, messages) = mpsc::channel();
-        let mut watch = Self {
-            given: corpus.to_owned(),
-            corpus: corpus.to_owned(),
-            identity: None,
-            settings,
-            sender,
-            messages,
-            watcher: None,
-        };
-        watch.begin();
-        watch
-    }
-
-    /// For asking from other threads.
-    pub fn requests(&self) -> Requests {
-        Requests(self.sender.clone())
-    }
-
-    /// Whether another folder stands where the watched one stood: a share was mounted, a link
-    /// points elsewhere.
-    fn is_of_another_folder(&self) -> bool {
-        let now = identity_of(&self.given);
-        now.is_some() && now != self.identity
-    }
-
-    fn begin(&mut self) {
-        self.watcher = None;
-        self.corpus = self
-            .given
-            .canonicalize()
-            .unwrap_or_else(|_| self.given.clone());
-        self.identity = identity_of(&self.given);
-        if self.settings.notice == Notice::Never {
-            return;
-        }
-        if self.settings.notice == Notice::Events {
-            match self.watch_by(|config, sender| {
-                let watcher = RecommendedWatcher::new(sender, config)?;
-                Ok(Box::new(watcher))
-            }) {
-                Ok(watcher) => {
-                    self.watcher = Some(watcher);
-                    return;
-                }
-                Err(error) => tracing::warn!(
-                    %error,
-                    "the system cannot watch the corpus, so it is looked at every few seconds; with \
-                     many folders, raise fs.inotify.max_user_watches"
-                ),
-            }
-        }
-        let polled = self.watch_by(|config, sender| {
-            let watcher = PollWatcher::new(sender, config)?;
-            Ok(Box::new(watcher))
-        });
-        match polled {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => tracing::error!(%error, "the corpus is not watched"),
-        }
-    }
-
-    fn watch_by(
-        &self,
-        make: impl FnOnce(Config, EventSender) -> notify::Result<Box<dyn Watcher + Send>>,
-    ) -> notify::Result<Box<dyn Watcher + Send>> {
-        let interval = match self.settings.notice {
-            Notice::Looking(interval) => interval,
-            Notice::Events | Notice::Never => FALLBACK_INTERVAL,
-        };
-        let config = Config::default()
-            .with_follow_symlinks(false)
-            .with_poll_interval(interval);
-        let mut watcher = make(config, EventSender(self.sender.clone()))?;
-        watcher.watch(&self.corpus, RecursiveMode::Recursive)?;
-        Ok(watcher)
-    }
-}
-
-/// Device and number of a folder.
-fn identity_of(folder: &Path) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(folder).ok()?;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-struct EventSender(Sender<Message>);
-
-impl notify::EventHandler for EventSender {
-    fn handle_event(&mut self, event: notify::Result<Event>) {
-        // Nobody listens any more when this fails.
-        let _ = self.0.send(Message::Event(event));
-    }
 }
 
 /// What follows a corpus.
@@ -298,12 +138,13 @@ impl Loop<'_> {
             Ok(message) => {
                 self.take(message);
                 let until = Instant::now() + GATHER;
-                while let Ok(message) = self
-                    .watch
-                    .messages
-                    .recv_timeout(until.saturating_duration_since(Instant::now()))
-                {
-                    self.take(message);
+                // Messages that keep coming must not keep the update waiting.
+                for _ in 0..MAX_GATHERED {
+                    let left = until.saturating_duration_since(Instant::now());
+                    match self.watch.messages.recv_timeout(left) {
+                        Ok(message) => self.take(message),
+                        Err(_) => break,
+                    }
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -437,6 +278,7 @@ impl Loop<'_> {
             let scope = Scope {
                 paths,
                 detected_at: detected_at.clone(),
+                being_written: settled.being_written.clone(),
                 reread,
             };
             self.updater().update(&scope)?;
@@ -523,7 +365,8 @@ fn differing(corpus: &Path, records: &Path) -> Result<Vec<String>, SyncError> {
     refuse_emptied(corpus, &seen, known.len())?;
     let mut paths = Vec::new();
     for source in seen.sources {
-        // What failed before is not tried again and again: it would fail in the same way.
+        // What failed before is not tried again and again: it would fail in the same way. Files
+        // whose last good state serves are: their records have the hash of that state.
         let known = known.remove(&source.path);
         if known.is_none_or(|file| file.source_hash != source.source_hash) {
             paths.push(source.path);

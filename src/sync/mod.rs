@@ -15,12 +15,15 @@ mod recut;
 mod settling;
 mod source;
 mod update;
+mod watch;
+mod work;
 
-pub use live::{Listener, Live, Notice, Requests, Watch, WatchSettings};
+pub use live::{Listener, Live};
 pub use plan::{Plan, Source, plan};
 pub use progress::{Progress, Silent, Step};
 pub use settling::LEXICON_FOLDER;
 pub use update::{Problem, Scope, Summary, Updater};
+pub use watch::{Notice, Requests, Watch, WatchSettings};
 
 use crate::engine::EngineError;
 use crate::records::RecordsError;

@@ -5,7 +5,7 @@
 //! leave a gap), after a longer rest when it is being written and was not closed. Knows no files:
 //! it is told of events and of the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ struct Waiting {
     again: bool,
     /// Waits for the cause of a failure to pass.
     failed: bool,
+    /// Somebody is at it, and has not closed it.
+    being_written: bool,
 }
 
 /// What has settled.
@@ -51,6 +53,8 @@ struct Waiting {
 pub struct Settled {
     /// Files and folders relative to the corpus, with the time at which they were noticed.
     pub paths: BTreeMap<String, Timestamp>,
+    /// Files that somebody is writing: not to be read with the folder that they are in.
+    pub being_written: BTreeSet<String>,
     /// Whether the user's lexicon changed, and since when.
     pub lexicon: Option<Timestamp>,
     /// Whether events were lost, so that anything may have changed.
@@ -142,6 +146,7 @@ impl Settling {
                 due: now + pause,
                 again: false,
                 failed: true,
+                being_written: false,
             };
             let waiting = self.waiting.entry(path).or_insert(fresh);
             waiting.detected_at = waiting.detected_at.min(detected_at);
@@ -203,6 +208,11 @@ impl Settling {
             due,
             again: again || known.is_some_and(|known| known.again),
             failed: false,
+            being_written: match when {
+                When::AfterRest => true,
+                When::NotBefore => known.is_some_and(|known| known.being_written),
+                When::Now | When::AfterGap => false,
+            },
         };
         self.waiting.insert(path.to_owned(), waiting);
     }
@@ -232,10 +242,14 @@ impl Settling {
         }
         self.waiting.retain(|path, waiting| {
             if waiting.due > now {
+                if waiting.being_written {
+                    settled.being_written.insert(path.clone());
+                }
                 return true;
             }
             settled.paths.insert(path.clone(), waiting.detected_at);
             let again = std::mem::take(&mut waiting.again);
+            waiting.being_written = false;
             (waiting.since, waiting.due) = (now, now + SECOND_LOOK);
             again
         });
@@ -358,6 +372,23 @@ mod tests {
         watched.event(20_000, WRITTEN, &["a.md"]);
         assert_eq!(watched.settled(20_999), []);
         assert_eq!(watched.settled(21_000).len(), 1);
+    }
+
+    #[test]
+    fn what_is_being_written_is_told_with_the_folder_that_is_due() {
+        let mut watched = Watched::new();
+        watched.event(0, WRITTEN, &["a/written.md"]);
+        watched.event(0, CLOSED, &["a/closed.md"]);
+        watched.event(0, REMOVED, &["a/gone.md"]);
+        watched.event(1, CLOSED, &["a/_defaults.yaml"]);
+        let settled = watched.settling.take_settled(watched.start + REST / 100);
+        let paths: Vec<_> = settled.paths.keys().collect();
+        assert_eq!(paths, ["a", "a/closed.md"]);
+        let being_written: Vec<_> = settled.being_written.iter().collect();
+        assert_eq!(being_written, ["a/written.md"]);
+        watched.event(20, CLOSED, &["a/written.md"]);
+        let settled = watched.settling.take_settled(watched.start + REST / 10);
+        assert_eq!(settled.being_written.len(), 0);
     }
 
     #[test]

@@ -83,20 +83,28 @@ pub fn refuse_emptied(root: &Path, seen: &Seen, n_known: usize) -> Result<(), Sy
     if !is_empty || n_known < MANY_FILES {
         return Ok(());
     }
-    let reason =
-        format!("the folder is empty, and held {n_known} files before; is a share not mounted?");
+    let reason = format!(
+        "the folder is empty, and held {n_known} files before: is a share not mounted? If it is \
+             meant to be empty, leave one file in it"
+    );
     Err(SyncError::Corpus {
         path: root.to_owned(),
         source: io::Error::other(reason),
     })
 }
 
-/// The hash of everything that shapes the documents of a file, as it is now.
-pub fn hash_again(root: &Path, file: &CorpusFile) -> String {
-    hash_with(root, file, &hash_of(&file.full_path))
+/// A file and what shapes its documents, as they are now.
+pub fn look_again(root: &Path, source: &Source<CorpusFile>) -> Source<CorpusFile> {
+    let content_hash = hash_of(&source.file.full_path);
+    Source {
+        source_hash: hash_with(root, &source.file, &content_hash),
+        content_hash,
+        ..source.clone()
+    }
 }
 
-/// The same, of a state of the file with this content and the metadata as they are now.
+/// The hash of everything that shapes the documents of a file with this content and the metadata as
+/// they are now.
 pub fn hash_with(root: &Path, file: &CorpusFile, content_hash: &str) -> String {
     let shaping = shaping_paths(&file.path)
         .into_iter()

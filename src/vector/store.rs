@@ -283,14 +283,6 @@ impl VectorStore {
         VectorSnapshot::new(self.rows.clone(), self.graph.clone(), alive)
     }
 
-    /// [`Frozen::compact_into`] of the rows as they are now.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`].
-    pub fn compact_into(&self, folder: &Path, alive: &PassageSet) -> Result<Self, StoreError> {
-        self.freeze().compact_into(folder, alive)
-    }
-
     /// The rows as they are now, to be copied while this store goes on.
     pub fn freeze(&self) -> Frozen {
         Frozen {
