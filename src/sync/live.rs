@@ -32,6 +32,8 @@ const TICK: Duration = Duration::from_millis(200);
 const GATHER: Duration = Duration::from_millis(2);
 /// The most messages that are taken before it.
 const MAX_GATHERED: usize = 50_000;
+/// How long a new file must rest that has no event of its own, because its folder is new too.
+const REST_OF_FOUND: Duration = Duration::from_millis(100);
 /// How long a failed update waits for the next try at first; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two tries.
@@ -202,7 +204,7 @@ impl Loop<'_> {
                             tracing::info!(n_paths = paths.len(), "files differ from the index");
                         }
                         for path in paths {
-                            self.settling.look_at(&path, wall, now);
+                            self.settling.look_if_at_rest(&path, wall, now);
                         }
                     }
                     Err(error) => tracing::warn!(%error, "the corpus could not be compared"),
@@ -279,9 +281,15 @@ impl Loop<'_> {
                 paths,
                 detected_at: detected_at.clone(),
                 being_written: settled.being_written.clone(),
+                rest: REST_OF_FOUND,
                 reread,
             };
-            self.updater().update(&scope)?;
+            let left = self.updater().update(&scope)?.left;
+            let later = Instant::now() + REST_OF_FOUND;
+            for path in left {
+                let noticed = Timestamp::now();
+                self.settling.look_at(&path, noticed, later);
+            }
         }
         Ok(())
     }

@@ -131,6 +131,11 @@ impl Settling {
         self.waiting.contains_key(path)
     }
 
+    /// The same, but a file that somebody is writing is waited for.
+    pub fn look_if_at_rest(&mut self, path: &str, wall: Timestamp, now: Instant) {
+        self.wait(path, When::NotBefore, false, wall, now);
+    }
+
     /// Notes that the lexicon may have changed.
     pub fn check_lexicon(&mut self, wall: Timestamp, now: Instant) {
         let since = self.lexicon.map_or(wall, |(since, _)| since);
@@ -386,9 +391,15 @@ mod tests {
         assert_eq!(paths, ["a", "a/closed.md"]);
         let being_written: Vec<_> = settled.being_written.iter().collect();
         assert_eq!(being_written, ["a/written.md"]);
-        watched.event(20, CLOSED, &["a/written.md"]);
-        let settled = watched.settling.take_settled(watched.start + REST / 10);
+        // A comparison found it to differ.
+        let (wall, now) = (watched.wall(10), watched.start + REST / 100);
+        watched.settling.look_if_at_rest("a/written.md", wall, now);
+        let settled = watched.settling.take_settled(watched.start + REST / 2);
+        assert!(settled.being_written.contains("a/written.md"));
+        watched.event(600, CLOSED, &["a/written.md"]);
+        let settled = watched.settling.take_settled(watched.start + REST);
         assert_eq!(settled.being_written.len(), 0);
+        assert!(settled.paths.contains_key("a/written.md"));
     }
 
     #[test]

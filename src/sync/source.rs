@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -17,6 +18,8 @@ const MANY_FILES: usize = 10;
 
 /// The corpus as it stands, or a part of it.
 pub struct Seen {
+    /// Which folder it was.
+    pub folder: FolderIdentity,
     /// Files to index, in path order.
     pub sources: Vec<Source<CorpusFile>>,
     /// Files that are never read, and why.
@@ -35,11 +38,8 @@ pub fn look(
     paths: &BTreeSet<String>,
     progress: &dyn Progress,
 ) -> Result<Seen, SyncError> {
-    let walked =
-        walk_below(root, paths.iter().map(String::as_str)).map_err(|source| SyncError::Corpus {
-            path: root.to_owned(),
-            source,
-        })?;
+    let folder = identity_of(root)?;
+    let walked = walk_below(root, paths.iter().map(String::as_str)).map_err(corpus_error(root))?;
     progress.stage("检查文件", walked.files.len() as u64);
     let shaping: BTreeSet<String> = walked
         .files
@@ -67,6 +67,7 @@ pub fn look(
         })
         .collect();
     Ok(Seen {
+        folder,
         sources,
         skipped: walked.skipped.into_iter().map(problem).collect(),
         closed_folders: walked.closed_folders,
@@ -87,10 +88,27 @@ pub fn refuse_emptied(root: &Path, seen: &Seen, n_known: usize) -> Result<(), Sy
         "the folder is empty, and held {n_known} files before: is a share not mounted? If it is \
              meant to be empty, leave one file in it"
     );
-    Err(SyncError::Corpus {
+    Err(corpus_error(root)(io::Error::other(reason)))
+}
+
+/// Device and number of a folder.
+pub type FolderIdentity = (u64, u64);
+
+/// Which folder stands at `root`: another one may come to take its place.
+///
+/// # Errors
+/// [`SyncError::Corpus`] when there is none.
+pub fn identity_of(root: &Path) -> Result<FolderIdentity, SyncError> {
+    let metadata = fs::metadata(root).map_err(corpus_error(root))?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Says which folder it is about.
+pub fn corpus_error(root: &Path) -> impl Fn(io::Error) -> SyncError {
+    |source| SyncError::Corpus {
         path: root.to_owned(),
-        source: io::Error::other(reason),
-    })
+        source,
+    }
 }
 
 /// A file and what shapes its documents, as they are now.

@@ -1,8 +1,9 @@
 //! One build, from a look at the corpus to the receipt in the records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 use super::laps::Laps;
 use super::moves::pair_moves;
 use super::recut::recut_documents;
-use super::source::{look, look_again, refuse_emptied};
+use super::source::{FolderIdentity, corpus_error, identity_of, look, look_again, refuse_emptied};
 use super::work::{Detected, Work};
 use super::{Plan, Progress, Source, Step, SyncError, plan};
 use crate::corpus::folder_defaults::FolderDefaults;
@@ -70,6 +71,8 @@ pub struct Summary {
     pub n_passages: usize,
     /// Files that are not in the index, by path; of an update within a scope, those never read.
     pub problems: Vec<Problem>,
+    /// Files left for later, see [`Scope::rest`].
+    pub left: Vec<String>,
     /// Milliseconds until the new generation was searchable.
     pub searchable_ms: u64,
 }
@@ -85,6 +88,9 @@ pub struct Scope {
     /// Files that somebody is writing: what is known of them stays as it is until they come to
     /// rest. A build from nothing reads them too.
     pub being_written: BTreeSet<String>,
+    /// New files that are found in a folder and changed less than this ago are left for later:
+    /// somebody may be writing them. Those that `paths` names are read.
+    pub rest: Duration,
     /// Whether files are read even when nothing about them changed.
     pub reread: bool,
 }
@@ -97,6 +103,20 @@ impl Scope {
             ..Self::default()
         }
     }
+}
+
+/// What one build is to do.
+struct Order<'s> {
+    work: Plan<CorpusFile>,
+    /// Which folder was looked at.
+    folder: FolderIdentity,
+    /// Whether everything is built anew.
+    rebuild: bool,
+    /// Words whose documents are to be cut anew.
+    recut: Option<Vec<String>>,
+    /// The newest generation there is.
+    serving: u64,
+    detected: Detected<'s>,
 }
 
 /// Brings one index up to date with one corpus.
@@ -198,7 +218,10 @@ impl Updater<'_> {
             &seen.closed_folders[..]
         };
         let reread = scope.reread || rebuild;
-        let work = plan(seen.sources, known, closed_folders, reread);
+        let mut work = plan(seen.sources, known, closed_folders, reread);
+        if !rebuild {
+            summary.left = leave_fresh(&mut work, scope);
+        }
         summary.n_removed = work.removed.len();
         summary.n_unchanged = work.n_unchanged;
         summary.n_modified = work
@@ -214,8 +237,14 @@ impl Updater<'_> {
         }
         let is_idle = work.read.is_empty() && work.removed.is_empty();
         if rebuild || recut.is_some() || !is_idle {
-            let serving = recorded.max(serving);
-            self.build(work, (rebuild, recut), serving, (scope, now))?;
+            self.build(Order {
+                work,
+                folder: seen.folder,
+                rebuild,
+                recut,
+                serving: recorded.max(serving),
+                detected: Detected { scope, now },
+            })?;
         }
 
         let snapshot = self.index.snapshot();
@@ -229,10 +258,14 @@ impl Updater<'_> {
 
     fn build(
         &mut self,
-        work: Plan<CorpusFile>,
-        (rebuild, recut): (bool, Option<Vec<String>>),
-        serving: u64,
-        (scope, now): (&Scope, Timestamp),
+        Order {
+            work,
+            folder,
+            rebuild,
+            recut,
+            serving,
+            detected,
+        }: Order<'_>,
     ) -> Result<(), SyncError> {
         let n_bytes: u64 = work
             .read
@@ -255,7 +288,7 @@ impl Updater<'_> {
             taken: BTreeSet::new(),
             removed: work.removed.iter().map(|file| file.path.clone()).collect(),
             is_changed: rebuild || recut.is_some(),
-            detected: Detected { scope, now },
+            detected,
             update: Update {
                 reset: rebuild,
                 ..Update::default()
@@ -292,6 +325,7 @@ impl Updater<'_> {
         step.put_waiting()?;
         laps.lap("read");
         self.progress.reached(Step::Read);
+        self.refuse_replaced(folder)?;
         self.progress.stage("写入索引", 0);
         let Work {
             build,
@@ -323,6 +357,17 @@ impl Updater<'_> {
         Ok(())
     }
 
+    /// An error if another folder, or none, stands where the corpus was looked at: what was not
+    /// there any more is not gone.
+    fn refuse_replaced(&self, folder: FolderIdentity) -> Result<(), SyncError> {
+        if identity_of(self.corpus)? == folder {
+            return Ok(());
+        }
+        Err(corpus_error(self.corpus)(io::Error::other(
+            "another folder came to stand there while it was read",
+        )))
+    }
+
     /// Adds the files that were read in vain.
     fn add_problems(&self, problems: &mut Vec<Problem>) -> Result<(), SyncError> {
         for file in self.records.files()? {
@@ -337,6 +382,33 @@ impl Updater<'_> {
         problems.sort();
         Ok(())
     }
+}
+
+/// Takes new files out of `work` that somebody may be writing.
+fn leave_fresh(work: &mut Plan<CorpusFile>, scope: &Scope) -> Vec<String> {
+    // What replaces something that went must not come later than it goes.
+    if scope.rest.is_zero() || !work.removed.is_empty() {
+        return Vec::new();
+    }
+    let is_left = |(source, known): &(Source<CorpusFile>, Option<_>)| {
+        let is_found = known.is_none() && !scope.paths.contains(&source.path);
+        is_found && age(&source.file.full_path).is_some_and(|age| age < scope.rest)
+    };
+    let mut left = Vec::new();
+    work.read.retain(|read| {
+        let is_left = is_left(read);
+        if is_left {
+            left.push(read.0.path.clone());
+        }
+        !is_left
+    });
+    left
+}
+
+/// How long ago a file was written; `None` where that cannot be told.
+fn age(path: &Path) -> Option<Duration> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    metadata.modified().ok()?.elapsed().ok()
 }
 
 /// Reads a file, and once more when it failed while it changed: who saves a file empties it first.

@@ -1,14 +1,16 @@
 //! A corpus folder under watch: by events, by looking, or not at all.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use notify::{Config, Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::source::{FolderIdentity, identity_of};
+
 /// Between two looks where the operating system cannot tell.
 const FALLBACK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// By what changes are noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -68,7 +70,7 @@ pub struct Watch {
     /// The real path: events name it.
     pub(super) corpus: PathBuf,
     /// Which folder that is, while there is one.
-    identity: Option<(u64, u64)>,
+    identity: Option<FolderIdentity>,
     pub(super) settings: WatchSettings,
     pub(super) sender: Sender<Message>,
     pub(super) messages: Receiver<Message>,
@@ -101,7 +103,7 @@ impl Watch {
     /// Whether another folder stands where the watched one stood: a share was mounted, a link
     /// points elsewhere.
     pub(super) fn is_of_another_folder(&self) -> bool {
-        let now = identity_of(&self.given);
+        let now = identity_of(&self.given).ok();
         now.is_some() && now != self.identity
     }
 
@@ -112,7 +114,7 @@ impl Watch {
             .given
             .canonicalize()
             .unwrap_or_else(|_| self.given.clone());
-        self.identity = identity_of(&self.given);
+        self.identity = identity_of(&self.given).ok();
         if self.settings.notice == Notice::Never {
             return;
         }
@@ -157,12 +159,6 @@ impl Watch {
         watcher.watch(&self.corpus, RecursiveMode::Recursive)?;
         Ok(watcher)
     }
-}
-
-/// Device and number of a folder.
-fn identity_of(folder: &Path) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(folder).ok()?;
-    Some((metadata.dev(), metadata.ino()))
 }
 
 struct EventSender(Sender<Message>);
