@@ -4,7 +4,8 @@
 //!    meaning; an end by date is the last day in force.
 //! 2. Everything else appears only when it is asked for, marked and with what replaces it; versions
 //!    in nearly the same words do not hide behind each other.
-//! 3. What the query cites by 发文字号, title or article is found in any state, and says so.
+//! 3. What the query cites by 发文字号, title or article is found in any state, by the passage that
+//!    answers, and says so.
 //! 4. The day is that of the configured time zone at the moment of the request: rules begin and end
 //!    at midnight, in one generation.
 //! 5. A successor that states no first day counts from its publication; when an old rule that it
@@ -323,6 +324,14 @@ fn what_is_cited_is_found_in_any_state_and_says_so() {
             marks(&hits[..1]),
             [("三.md", Validity::NotYet, vec![])],
             "{mode:?}"
+        );
+        // The passage that answers stands first, not the first one of the document.
+        let hits = cited("云交规〔2023〕1号规定电动自行车登记收费多少");
+        assert_eq!(marks(&hits[..1])[0], repealed, "{mode:?}");
+        assert!(
+            hits[0].text.contains("收费十元"),
+            "{mode:?}: {}",
+            hits[0].text
         );
         for query in [
             "《云溪市电动自行车登记办法》",

@@ -98,12 +98,12 @@ impl Retriever {
                 .words
                 .filter(&conditions, day, request.audience, admission)
         };
-        let filter = allowed(request.admission)?;
+        // A rule that is asked for by its number is shown even when it is no longer in force: the
+        // caller learns that it is not. Its passages compete with each other like those of any rule.
+        let named = named(&snapshot, &reading, allowed(Admission::Any)?.as_deref())?;
+        let filter = with_named(allowed(request.admission)?, &named);
 
         let (fused, degraded) = self.fuse(request, &snapshot, &reading, filter.as_deref())?;
-        // A rule that is asked for by its number is shown even when it is no longer in force: the
-        // caller learns that it is not.
-        let named = named(&snapshot, &reading, allowed(Admission::Any)?.as_deref())?;
         let in_force = allowed(Admission::InForce)?;
         let candidates = rank(fused, &named, in_force.as_deref());
         let documents: BTreeSet<PassageNo> = candidates
@@ -267,6 +267,15 @@ fn named(
     named.retain(|passage| visible.is_none_or(|visible| visible.contains(*passage)));
     named.truncate(MAX_NAMED);
     Ok(named)
+}
+
+/// What passes, and what the query names.
+fn with_named(passes: Option<Arc<PassageSet>>, named: &[PassageNo]) -> Option<Arc<PassageSet>> {
+    let mut passes = passes?;
+    if !named.iter().all(|passage| passes.contains(*passage)) {
+        Arc::make_mut(&mut passes).extend(named.iter().copied());
+    }
+    Some(passes)
 }
 
 impl From<LexicalError> for SearchError {

@@ -120,10 +120,16 @@ impl Eq for PassageSet {}
 impl FromIterator<PassageNo> for PassageSet {
     fn from_iter<I: IntoIterator<Item = PassageNo>>(passages: I) -> Self {
         let mut set = PassageSet::new();
-        for passage in passages {
-            set.insert(passage);
-        }
+        set.extend(passages);
         set
+    }
+}
+
+impl Extend<PassageNo> for PassageSet {
+    fn extend<I: IntoIterator<Item = PassageNo>>(&mut self, passages: I) {
+        for passage in passages {
+            self.insert(passage);
+        }
     }
 }
 
