@@ -10,6 +10,7 @@
 //! 8. No query is refused, however long or odd.
 //! 9. Passages and documents come back as they went in.
 //! 10. A folder has one writer, and an index of another version is refused.
+//! 11. Every document that holds a word is among those that may hold it, over many commits.
 
 use std::path::Path;
 
@@ -501,4 +502,53 @@ fn one_writer_and_one_version() {
     tantivy::Index::create_in_dir(other.path(), schema.build()).unwrap();
     let refused = LexicalIndex::open_or_create(other.path(), &Analyser::built_in());
     assert!(matches!(refused.err(), Some(LexicalError::OtherVersion)));
+}
+
+#[test]
+fn documents_that_may_hold_a_word_are_told() {
+    const CHARS: [&str; 7] = ["水", "电", "费", "a", "5", "，", "\n"];
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = open(folder.path());
+    let mut texts = Vec::new();
+    // Every text of five of these characters that a stride comes to, over several segments.
+    for n in (0..7u32.pow(5)).step_by(61) {
+        let text: String = (0..5)
+            .map(|at| CHARS[(n / 7u32.pow(at) % 7) as usize])
+            .collect();
+        let id = format!("{n:05}");
+        index.add(&document(&id, "", &text), 5 * n).unwrap();
+        texts.push((id, text));
+        if texts.len().is_multiple_of(70) {
+            index.commit("").unwrap();
+        }
+    }
+    for (id, _) in texts.extract_if(.., |(id, _)| id.ends_with('3')) {
+        index.delete_document(&id).unwrap();
+    }
+    let snapshot = index.commit("").unwrap();
+    let mut n_holding = 0;
+    for word in ["水电", "水电费", "费水电", "5水电", "水水电", "电电电"] {
+        let told = snapshot
+            .documents_that_may_hold(&[word.to_owned()])
+            .unwrap()
+            .unwrap();
+        for (id, text) in &texts {
+            let holds = text.contains(word);
+            n_holding += usize::from(holds);
+            assert!(!holds || told.contains(id), "{word} in {id} {text:?}");
+        }
+        assert!(told.len() < texts.len() / 3, "{word}: {} told", told.len());
+        assert!(
+            told.iter()
+                .all(|id| texts.iter().any(|(known, _)| known == id)),
+            "{word}"
+        );
+    }
+    assert!(n_holding >= 30, "{n_holding}");
+    let both = ["水电".to_owned(), "a5".to_owned()];
+    assert_eq!(
+        snapshot.documents_that_may_hold(&both).unwrap(),
+        None,
+        "a5 has no pair"
+    );
 }

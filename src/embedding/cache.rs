@@ -44,6 +44,9 @@ pub struct EmbeddingCache {
 /// Texts embedded between two writes: what a crash can cost at most.
 const TEXTS_PER_WRITE: usize = 256;
 
+/// The log is cut back to this after much was written.
+const MAX_LOG_BYTES: u32 = 16 << 20;
+
 impl EmbeddingCache {
     /// Opens the cache, or creates it; a file that is no database or is damaged is replaced.
     ///
@@ -286,6 +289,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_size_limit", MAX_LOG_BYTES)?;
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
          CREATE TABLE IF NOT EXISTS vectors (

@@ -10,6 +10,7 @@
 
 mod columns;
 mod filter;
+mod holding;
 mod index;
 mod query;
 mod references;

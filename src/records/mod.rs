@@ -152,6 +152,7 @@ impl Records {
         connection
             .pragma_update(None, "journal_mode", "WAL")
             .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+            .and_then(|()| connection.pragma_update(None, "journal_size_limit", MAX_LOG_BYTES))
             .map_err(fault)?;
         schema::bring_up_to_date(&connection, path)?;
         Ok(Self { connection })
@@ -275,6 +276,9 @@ impl Records {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
+
+/// The log is cut back to this after a build that made it larger.
+const MAX_LOG_BYTES: u32 = 4 << 20;
 
 const FILE_COLUMNS: &str = "path, source_hash, content_hash, outcome, reason, n_passages, is_stale";
 

@@ -19,11 +19,20 @@ pub fn recut_documents(
     let read = |id: &str| snapshot.words.document(id).map_err(EngineError::Lexical);
     let mut n_documents = 0;
     let mut found = Vec::new();
-    for id in snapshot
+    let candidates = snapshot
         .words
-        .document_ids()
-        .map_err(EngineError::Lexical)?
-    {
+        .documents_that_may_hold(words)
+        .map_err(EngineError::Lexical)?;
+    let ids: Box<dyn Iterator<Item = &str>> = match &candidates {
+        Some(candidates) => Box::new(candidates.iter().map(String::as_str)),
+        None => Box::new(
+            snapshot
+                .words
+                .document_ids()
+                .map_err(EngineError::Lexical)?,
+        ),
+    };
+    for id in ids {
         let Some(stored) = read(id)? else {
             continue;
         };

@@ -20,6 +20,18 @@ use super::dot;
 use super::quantised::Query;
 use super::rows::Rows;
 
+/// One node of so many is compared before a walk, and the best of those are starting points besides
+/// the graph's own: a walk from one point stays in the crowd that it comes to first. Of 2,000 short
+/// questions unlike any of 148,451 passages, 16 found none of their ten nearest without this (ef 276;
+/// recall@10 .966, .43 ms), and one with it (.986, .53 ms).
+const SURVEYED_OF: usize = 64;
+
+/// Starting points besides the graph's own.
+const MAX_ENTRIES: usize = 8;
+
+/// Vectors that a survey asks the memory for ahead of comparing them.
+const PREFETCHED: usize = 8;
+
 /// Why there is no graph. Searching goes on without one, more slowly.
 #[derive(Debug, thiserror::Error)]
 pub enum GraphError {
@@ -180,12 +192,13 @@ impl Graph {
             query,
             n_compared: 0,
         };
-        let entry = walk.descend();
+        let mut entries = walk.survey();
+        entries.push(walk.descend());
         let has_candidate = |node: u32| {
             let mut rows = self.node_rows.get(node as usize).iter();
             rows.any(|&row| is_candidate(row as usize))
         };
-        let nodes = walk.spread(entry, ef, has_candidate);
+        let nodes = walk.spread(&entries, ef, has_candidate);
         let rows = nodes
             .iter()
             .flat_map(|&node| self.node_rows.get(node as usize));
@@ -219,6 +232,33 @@ impl Walk<'_> {
         self.graph.node_rows.get(node as usize)[0] as usize
     }
 
+    /// The best few of a sample of all nodes. Rows of one document follow each other, so that every
+    /// larger crowd has a node in it.
+    fn survey(&mut self) -> Vec<Reached> {
+        let graph = self.graph;
+        let sample = || (0..graph.n_nodes() as u32).step_by(SURVEYED_OF);
+        for node in sample().take(PREFETCHED) {
+            self.prefetch(node);
+        }
+        let mut sampled = Vec::with_capacity(graph.n_nodes().div_ceil(SURVEYED_OF));
+        let mut ahead = sample().skip(PREFETCHED);
+        for node in sample() {
+            if let Some(node) = ahead.next() {
+                self.prefetch(node);
+            }
+            sampled.push(self.reach(node));
+        }
+        if sampled.len() > MAX_ENTRIES {
+            sampled.select_nth_unstable_by(MAX_ENTRIES, |a, b| b.cmp(a));
+            sampled.truncate(MAX_ENTRIES);
+        }
+        sampled
+    }
+
+    fn prefetch(&self, node: u32) {
+        dot::prefetch(self.rows.row(self.first_row(node)).codes);
+    }
+
     /// Goes to the best neighbour until none is better, layer by layer, down to layer 1.
     fn descend(&mut self) -> Reached {
         let mut best = self.reach(self.graph.entry);
@@ -237,7 +277,7 @@ impl Walk<'_> {
     }
 
     /// Spreads over layer 0, best first, until `ef` wanted nodes are better than all that is left.
-    fn spread(&mut self, entry: Reached, ef: usize, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
+    fn spread(&mut self, entries: &[Reached], ef: usize, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut seen = vec![0u64; self.graph.n_nodes().div_ceil(64)];
         let mut is_new = |node: u32| {
             let (word, bit) = (node as usize / 64, 1 << (node % 64));
@@ -245,11 +285,16 @@ impl Walk<'_> {
             seen[word] |= bit;
             is_new
         };
-        is_new(entry.node);
-        let mut open = BinaryHeap::from([entry]);
+        let mut open = BinaryHeap::new();
         let mut kept = BinaryHeap::with_capacity(ef + 1);
-        if wanted(entry.node) {
-            kept.push(Reverse(entry));
+        for &entry in entries.iter().filter(|entry| is_new(entry.node)) {
+            open.push(entry);
+            if wanted(entry.node) {
+                kept.push(Reverse(entry));
+            }
+        }
+        while kept.len() > ef {
+            kept.pop();
         }
         let mut fresh = Vec::new();
         while let Some(here) = open.pop() {
@@ -261,7 +306,7 @@ impl Walk<'_> {
             fresh.clear();
             fresh.extend(neighbours.iter().copied().filter(|&node| is_new(node)));
             for &node in &fresh {
-                dot::prefetch(self.rows.row(self.first_row(node)).codes);
+                self.prefetch(node);
             }
             for &node in &fresh {
                 let reached = self.reach(node);
