@@ -124,8 +124,12 @@ struct Followed<'a> {
 }
 
 impl Followed<'_> {
+    fn records(&self) -> Records {
+        Records::open_read_only(&self.site.index().join("records.sqlite")).unwrap()
+    }
+
     fn receipts(&self, after: usize) -> Vec<Receipt> {
-        let records = Records::open_read_only(&self.site.index().join("records.sqlite")).unwrap();
+        let records = self.records();
         records.receipts_after(after as u64, 10_000).unwrap()
     }
 
@@ -429,6 +433,9 @@ fn a_lexicon_takes_effect_live() {
             "left alone"
         );
         assert_as_fresh(&site, &followed.index, &queries, "with the new lexicon");
+        followed.until("the records have the generation", || {
+            followed.records().generation().unwrap() == after.generation
+        });
         followed.nothing_more();
     });
     // The next start finds nothing to do.

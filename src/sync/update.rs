@@ -348,7 +348,7 @@ impl Updater<'_> {
             laps.lap("commit");
             self.progress.reached(Step::Committed);
         }
-        if !update.is_empty() {
+        if is_changed || !update.is_empty() {
             self.records.apply(update, Timestamp::now())?;
         }
         laps.lap("record");
