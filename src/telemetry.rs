@@ -50,13 +50,18 @@ pub fn start_logging(log: &LogConfig) -> Result<(), TelemetryError> {
     started.map_err(|err| failed(err.to_string()))
 }
 
-/// The level as configured, without the progress reports of the library that builds graphs; a
-/// directive for `hnsw_rs` of one's own counts.
+/// Libraries that report what concerns no operator: progress of graph builds, folders that went
+/// together with their watch.
+const CHATTY: [&str; 2] = ["hnsw_rs", "notify"];
+
+/// The level as configured, with warnings only of chatty libraries; a directive of one's own for
+/// one of them counts.
 fn directives(level: &str) -> String {
-    match level.contains("hnsw_rs") {
-        true => level.to_owned(),
-        false => format!("{level},hnsw_rs=warn"),
+    let mut directives = level.to_owned();
+    for library in CHATTY.iter().filter(|library| !level.contains(**library)) {
+        directives.push_str(&format!(",{library}=warn"));
     }
+    directives
 }
 
 /// The metrics of this process. Cheap to clone; every clone shows the same figures.
