@@ -31,7 +31,8 @@ use zhiku::engine::PassageIndex;
 use zhiku::records::{Change, Receipt, Records};
 use zhiku::retrieval::{Admission, Filters, Group, Mode, SearchRequest};
 use zhiku::sync::{
-    Listener, Live, Notice, Progress, Requests, Step, SyncError, Watch, WatchSettings,
+    Listener, Live, Notice, Progress, Requests, Scope, Silent, Step, SyncError, Watch,
+    WatchSettings,
 };
 
 /// Nothing here takes nearly as long.
@@ -569,6 +570,43 @@ fn a_file_that_is_being_written_is_not_read_with_its_folder() {
         assert_eq!(followed.next(1), ["modified 甲/a.md"]);
         followed.nothing_more();
     });
+}
+
+/// Writes a file after the look and before the reading.
+struct WritesBetween<'s>(&'s Site);
+
+impl Progress for WritesBetween<'_> {
+    fn stage(&self, name: &str, _n_steps: u64) {
+        if name.starts_with("读取") {
+            self.0.write("甲/a.md", &fee("三十"));
+        }
+    }
+    fn advance(&self, _n_steps: u64) {}
+    fn reached(&self, _step: Step) {}
+}
+
+#[test]
+fn a_receipt_names_the_state_that_was_read() {
+    let site = Site::new(&[("甲/a.md", &fee("十"))]);
+    let mut open = site.open();
+    open.update();
+    site.write("甲/a.md", &fee("二十"));
+    let scope = Scope {
+        paths: ["甲/a.md".to_owned()].into(),
+        ..Scope::default()
+    };
+    open.updater(&WritesBetween(&site)).update(&scope).unwrap();
+    let hits = search(&open.index, Mode::Lexical, "工本费");
+    assert!(hits[0].1.contains("三十"), "{hits:?}");
+    let receipts = open.records.receipts_after(1, 10).unwrap();
+    let hash = blake3::hash(fee("三十").as_bytes()).to_hex().to_string();
+    assert_eq!(receipts.len(), 1);
+    assert_eq!(receipts[0].what.content_hash, Some(hash));
+    // It is read again, and found to be known.
+    open.updater(&Silent).update(&scope).unwrap();
+    assert_eq!(open.records.receipts_after(1, 10).unwrap(), receipts);
+    open.updater(&Silent).update(&scope).unwrap();
+    assert_eq!(open.index.snapshot().generation, 2);
 }
 
 /// Panics at the `n`-th step of an update.

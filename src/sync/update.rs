@@ -429,6 +429,12 @@ fn read(
         if now.source_hash == before.source_hash {
             return (before, outcome);
         }
+        if let Outcome::Loaded { documents, .. } = &outcome {
+            // The receipt tells what was read, which may be the later state.
+            if let Some(document) = documents.first() {
+                before.content_hash.clone_from(&document.content_hash);
+            }
+        }
         if matches!(outcome, Outcome::Loaded { .. }) || n_reads == MAX_READS {
             before.source_hash = CHANGED_WHILE_READ.to_owned();
             return (before, outcome);
