@@ -29,7 +29,7 @@ pub const DOCUMENTS_PER_STEP: usize = 2_048;
 /// Stands in the records for the source hash of a file that changed while it was read.
 pub const CHANGED_WHILE_READ: &str = "changed while it was read";
 
-/// How often a file is read that fails and changes meanwhile.
+/// How often a file is read that changes meanwhile.
 const MAX_READS: usize = 3;
 
 /// More than this in one build is written as much is: see [`Amount`].
@@ -411,34 +411,28 @@ fn age(path: &Path) -> Option<Duration> {
     metadata.modified().ok()?.elapsed().ok()
 }
 
-/// Reads a file, and once more when it failed while it changed: who saves a file empties it first.
+/// Reads a file, and again when it changed meanwhile: what the receipt names is what was read, and
+/// who saves a file empties it first.
 ///
-/// What changed while it was read is not what the hash says. It has to be read again, so it comes
-/// back under [`CHANGED_WHILE_READ`].
+/// What goes on changing comes back under [`CHANGED_WHILE_READ`], to be read again.
 fn read(
     corpus: &Path,
     source: &Source<CorpusFile>,
     context: &LoadContext,
 ) -> (Source<CorpusFile>, Outcome) {
     let mut before = source.clone();
-    let mut n_reads = 0;
-    loop {
-        n_reads += 1;
+    for _ in 1..MAX_READS {
         let outcome = load_file(&before.file, context);
         let now = look_again(corpus, &before);
         if now.source_hash == before.source_hash {
             return (before, outcome);
         }
-        if let Outcome::Loaded { documents, .. } = &outcome {
-            // The receipt tells what was read, which may be the later state.
-            if let Some(document) = documents.first() {
-                before.content_hash.clone_from(&document.content_hash);
-            }
-        }
-        if matches!(outcome, Outcome::Loaded { .. }) || n_reads == MAX_READS {
-            before.source_hash = CHANGED_WHILE_READ.to_owned();
-            return (before, outcome);
-        }
         before = now;
     }
+    let outcome = load_file(&before.file, context);
+    let now = look_again(corpus, &before);
+    if now.source_hash != before.source_hash {
+        before.source_hash = CHANGED_WHILE_READ.to_owned();
+    }
+    (before, outcome)
 }
