@@ -6,12 +6,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::Figment;
 use figment::value::Value;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::assist;
 use crate::document::Audience;
 
 mod layers;
@@ -39,6 +41,8 @@ pub struct Config {
     pub embedding: EmbeddingConfig,
     /// How hits are found and ranked.
     pub retrieval: RetrievalConfig,
+    /// How agents are assisted during calls.
+    pub assist: AssistConfig,
     /// How HTTP is served.
     pub server: ServerConfig,
     /// What is logged.
@@ -139,6 +143,18 @@ pub enum Fusion {
     ReciprocalRank,
 }
 
+/// `[assist]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AssistConfig {
+    /// Nothing is recommended unless its first answer is right with this probability, 0..=1.
+    pub min_confidence: f32,
+    /// A call in which nothing is said for so many minutes is over.
+    pub idle_minutes: u64,
+    /// Calls that may go on at once.
+    pub max_calls: usize,
+}
+
 /// `[server]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -235,6 +251,16 @@ impl Default for RetrievalConfig {
             fusion: Fusion::Weighted,
             lexical_weight: 0.6,
             candidates: 200,
+        }
+    }
+}
+
+impl Default for AssistConfig {
+    fn default() -> Self {
+        Self {
+            min_confidence: 0.2,
+            idle_minutes: 30,
+            max_calls: 2_000,
         }
     }
 }
@@ -340,6 +366,15 @@ impl Config {
         layers.extend(layers::environment(environment)?);
         layers.extend(overrides.layers());
         resolve(layers)
+    }
+
+    /// How calls are assisted.
+    pub fn assist_settings(&self) -> assist::Settings {
+        assist::Settings {
+            min_confidence: self.assist.min_confidence,
+            patience: Duration::from_millis(self.server.search_deadline_ms),
+            audience: self.server.audience,
+        }
     }
 
     /// The time zone of the corpus.

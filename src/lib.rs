@@ -2,7 +2,8 @@
 //!
 //! Departments keep documents in a watched folder, the *corpus*. Zhiku cuts every document into
 //! passages, indexes each passage by words ([`lexical`]) and by meaning ([`vector`]), and answers
-//! a query from one consistent snapshot of both ([`retrieval`]).
+//! a query from one consistent snapshot of both ([`retrieval`]). During a call, what is said is the
+//! query, and answers come unasked ([`assist`]).
 //!
 //! Modules stand in reading order: a type is used only by modules below the one that defines it.
 
@@ -20,6 +21,8 @@ pub mod records;
 
 pub mod retrieval;
 pub mod sync;
+
+pub mod assist;
 
 pub mod config;
 pub mod evaluation;

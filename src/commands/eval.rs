@@ -9,38 +9,33 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::Places;
 use super::output::{print, print_line};
+use super::packs::{PackIndex, request};
 use super::search::ModeName;
 use super::workplace::{ingredients, retrieval_settings};
+use super::{Places, eval_calls};
 use crate::config::Overrides;
-use crate::corpus::assemble::{Source, from_entry};
-use crate::corpus::jsonl::Entry;
-use crate::corpus::metadata::Layer;
-use crate::corpus::passages::CutOptions;
-use crate::document::{Audience, Document};
-use crate::engine::PassageIndex;
 use crate::evaluation::{Pack, evaluate};
-use crate::lexical::Amount;
-use crate::retrieval::{
-    Admission, Filters, Group, MAX_QUERY_CHARS, Mode, Retriever, SearchError, SearchRequest,
-};
+use crate::retrieval::{Mode, Retriever, SearchError};
 
 /// Depth of a ranking, as recall@100 wants it.
 const DEPTH: usize = 100;
-/// Documents handed to the index at a time.
-const DOCUMENTS_PER_STEP: usize = 2_048;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     places: Places,
     /// Folder with corpus.jsonl[.gz], queries.jsonl and qrels.tsv
-    pack: PathBuf,
+    #[arg(required_unless_present = "calls")]
+    pack: Option<PathBuf>,
+    /// Measure recommendations instead: transcripts with what should be on the screen, put to the
+    /// index
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pack", "mode", "embedding", "run"])]
+    calls: Option<PathBuf>,
     /// Which indexes take part
     #[arg(long, value_enum, default_value = "hybrid")]
     mode: ModeName,
@@ -62,21 +57,24 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let config = arguments.places.config_with(flags)?;
     crate::telemetry::start_logging(&config.log)?;
-    let pack = Pack::read(&arguments.pack)?;
+    if let Some(calls) = &arguments.calls {
+        return eval_calls::run(&config, calls, arguments.json);
+    }
+    let Some(folder) = &arguments.pack else {
+        bail!("name a pack to measure");
+    };
+    let pack = Pack::read(folder)?;
     let ingredients = ingredients(&config)?;
     let embedding = ingredients
         .embedder
         .as_ref()
         .map(|embedder| embedder.id().to_owned());
-    // The pack is indexed in a folder of its own that goes away with the command.
-    let folder = tempfile::tempdir().context("no temporary folder can be made")?;
-    let index = Arc::new(PassageIndex::open(folder.path(), ingredients)?);
     let began = Instant::now();
-    index_pack(&pack, &index)?;
+    let index = &PackIndex::new(&pack, ingredients, &BTreeSet::new())?.index;
     index.build_graph(&|_, _| {}, &AtomicBool::new(false))?;
     let index_s = began.elapsed().as_secs_f64();
 
-    let retriever = Retriever::new(index.clone(), retrieval_settings(&config)?)?;
+    let retriever = Retriever::new(Arc::clone(index), retrieval_settings(&config)?)?;
     let mode: Mode = arguments.mode.into();
     let evaluation = evaluate(&pack, |query| rank(&retriever, query, mode))?;
     if let Some(path) = &arguments.run {
@@ -114,53 +112,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts every document of the pack into the index, as if it were a line of a JSONL file.
-fn index_pack(pack: &Pack, index: &PassageIndex) -> anyhow::Result<()> {
-    let defaults = Layer::default();
-    let source = Source {
-        path: "corpus.jsonl",
-        content_hash: "",
-        defaults: &defaults,
-        sidecar: &defaults,
-        cut: CutOptions::default(),
-    };
-    let mut build = index.begin(true, Amount::Much, 1)?;
-    let mut batch: Vec<Document> = Vec::with_capacity(DOCUMENTS_PER_STEP);
-    for (line, document) in (1..).zip(pack.documents()?) {
-        let document = document?;
-        let entry = Entry {
-            line,
-            id: Some(document.id),
-            title: document.title,
-            text: document.text,
-            ..Entry::default()
-        };
-        batch.push(from_entry(&source, entry, &mut BTreeSet::new()).0);
-        if batch.len() == DOCUMENTS_PER_STEP {
-            build.put(&batch)?;
-            batch.clear();
-        }
-    }
-    build.put(&batch)?;
-    build.commit()?;
-    Ok(())
-}
-
 /// The pack's document ids for one query, best first; duplicates of a hit follow it.
 fn rank(retriever: &Retriever, query: &str, mode: Mode) -> Result<Vec<(String, f32)>, SearchError> {
-    let query: String = query.chars().take(MAX_QUERY_CHARS).collect();
-    let response = retriever.search(&SearchRequest {
-        query,
-        limit: DEPTH,
-        mode,
-        filters: Filters::default(),
-        as_of: None,
-        admission: Admission::Any,
-        audience: Audience::Internal,
-        group: Group::Document,
-        explain: false,
-        deadline: None,
-    })?;
+    let response = retriever.search(&request(query, mode, DEPTH))?;
     let mut ranking = Vec::new();
     for hit in response.hits {
         let also = hit

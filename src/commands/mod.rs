@@ -5,13 +5,16 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+mod calibrate;
 mod changes;
 mod check;
 mod diff;
 mod embedding;
 mod eval;
+mod eval_calls;
 mod index;
 mod output;
+mod packs;
 mod progress;
 mod restore;
 mod search;
@@ -38,6 +41,8 @@ enum Command {
     Search(search::Arguments),
     /// Measure retrieval on a folder in BEIR layout
     Eval(eval::Arguments),
+    /// Fit the probability that an answer is right, on questions with known answers
+    Calibrate(calibrate::Arguments),
     /// Show what became searchable, and when
     Changes(changes::Arguments),
     /// List the versions of a document
@@ -78,6 +83,7 @@ impl Cli {
             Command::Index(arguments) => index::run(arguments),
             Command::Search(arguments) => search::run(arguments),
             Command::Eval(arguments) => eval::run(arguments),
+            Command::Calibrate(arguments) => calibrate::run(arguments),
             Command::Changes(arguments) => changes::run(arguments),
             Command::Versions(arguments) => versions::run(arguments),
             Command::Diff(arguments) => diff::run(arguments),

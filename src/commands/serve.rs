@@ -14,13 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Console;
 use super::served::Served;
-use super::workplace::{Workplace, analyser, limits, retrieval_settings, watch_settings};
+use super::workplace::{Workplace, analyser, limits, retriever, watch_settings};
 use super::{Places, index};
 use crate::config::{Config, Overrides};
 use crate::engine::PassageIndex;
 use crate::http::{App, serve};
 use crate::records::{Receipt, Records};
-use crate::retrieval::Retriever;
 use crate::sync::{Listener, Live, SyncError, Watch};
 use crate::telemetry::{Metrics, start_logging};
 
@@ -85,8 +84,7 @@ fn prepare(
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
     let mut workplace = Workplace::open(config)?;
-    let retriever = Retriever::new(workplace.index.clone(), retrieval_settings(config)?)?;
-    served.begin(retriever);
+    served.begin(retriever(config, workplace.index.clone())?);
     served.share_records(Records::open_read_only(&workplace.records_path)?)?;
     // Before the first look, so that nothing falls between the two.
     let watch = Watch::start(&config.corpus.path, watch_settings(config));

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use super::Places;
 use crate::config::{Config, Fusion, Overrides, WatchMode, process_environment};
 use crate::corpus::Limits;
@@ -11,7 +13,7 @@ use crate::embedding::{self, EmbeddingSettings};
 use crate::engine::{Ingredients, PassageIndex};
 use crate::records::Records;
 use crate::retrieval::fusion::FusionMethod;
-use crate::retrieval::{RetrievalSettings, Retriever};
+use crate::retrieval::{Calibration, RetrievalSettings, Retriever};
 use crate::sync::{LEXICON_FOLDER, Notice, Progress, Summary, SyncError, Updater, WatchSettings};
 use crate::text::{Analyser, Lexicon};
 
@@ -122,13 +124,37 @@ pub(super) fn retrieval_settings(config: &Config) -> anyhow::Result<RetrievalSet
     })
 }
 
+/// Where a calibration of one's own stands.
+pub(super) fn calibration_path(config: &Config) -> PathBuf {
+    config.index.path.join("calibration.json")
+}
+
+/// The calibration of one's own if there is one, else the one for the built-in model.
+pub(super) fn open_calibration(config: &Config) -> anyhow::Result<Calibration> {
+    let path = calibration_path(config);
+    match std::fs::read_to_string(&path) {
+        Ok(json) => Calibration::from_json(&json).with_context(|| path.display().to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Calibration::built_in()?),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// A retriever as configured, over an index that is open.
+pub(super) fn retriever(config: &Config, index: Arc<PassageIndex>) -> anyhow::Result<Retriever> {
+    let retriever = Retriever::new(index, retrieval_settings(config)?)?;
+    Ok(match open_calibration(config) {
+        Ok(calibration) => retriever.with_calibration(Arc::new(calibration)),
+        Err(error) => {
+            tracing::error!("{error:#}; the built-in calibration is used");
+            retriever
+        }
+    })
+}
+
 /// A retriever over an index that another process may be writing.
 pub(super) fn open_retriever(config: &Config) -> anyhow::Result<Retriever> {
     let index = PassageIndex::open_read_only(&config.index.path, ingredients(config)?)?;
-    Ok(Retriever::new(
-        Arc::new(index),
-        retrieval_settings(config)?,
-    )?)
+    retriever(config, Arc::new(index))
 }
 
 /// The user's lexicon and the configured model. A model that cannot be used is reported and left

@@ -10,6 +10,8 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
         ("limits.max_file_bytes", config.limits.max_file_bytes),
         ("server.max_body_bytes", config.server.max_body_bytes as u64),
         ("watch.poll_interval_s", config.watch.poll_interval_s),
+        ("assist.idle_minutes", config.assist.idle_minutes),
+        ("assist.max_calls", config.assist.max_calls as u64),
         (
             "server.request_timeout_ms",
             config.server.request_timeout_ms,
@@ -37,6 +39,13 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
         return Err((
             "retrieval.lexical_weight",
             format!("{weight} is not in 0.0..=1.0"),
+        ));
+    }
+    let confidence = config.assist.min_confidence;
+    if !(0.0..=1.0).contains(&confidence) {
+        return Err((
+            "assist.min_confidence",
+            format!("{confidence} is not in 0.0..=1.0"),
         ));
     }
     let candidates = config.retrieval.candidates;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Status};
 use super::problem::{Problem, ProblemKind};
+use crate::assist::{self, Desk};
 use crate::config::{Config, ServerConfig};
 use crate::document::Audience;
 use crate::telemetry::Metrics;
@@ -23,6 +24,10 @@ pub struct App {
     permits: Arc<Semaphore>,
     pub(super) metrics: Metrics,
     pub(super) server: ServerConfig,
+    /// The calls that go on.
+    pub(super) desk: Arc<Desk>,
+    /// How they are assisted.
+    pub(super) assist: assist::Settings,
     /// Cancelled when the server stops: answers without an end must end then.
     pub(super) closing: CancellationToken,
     /// The corpus folder, for originals.
@@ -43,6 +48,11 @@ impl App {
             permits: Arc::new(Semaphore::new(n_permits)),
             metrics,
             server: config.server.clone(),
+            desk: Arc::new(Desk::new(
+                config.assist.max_calls,
+                Duration::from_secs(60 * config.assist.idle_minutes),
+            )),
+            assist: config.assist_settings(),
             closing: CancellationToken::new(),
             corpus: config.corpus.path.clone(),
             max_file_bytes: config.limits.max_file_bytes,

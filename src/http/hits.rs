@@ -44,7 +44,7 @@ struct WireReading {
 /// One result: a passage standing for its group. Spans count characters of `text`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Hit)]
-struct WireHit {
+pub(super) struct WireHit {
     document_id: String,
     passage_id: String,
     title: String,
@@ -60,6 +60,9 @@ struct WireHit {
     answer: Option<CharSpan>,
     /// Comparable within one answer only; higher is better.
     score: f32,
+    /// The probability that the hit answers the question; `null` where nothing was calibrated for
+    /// the model or the mode.
+    confidence: Option<f32>,
     /// What each side added to `score`.
     contributions: WireContributions,
     /// 时效性 on the day asked for: `in_force`, `not_yet`, `expired`, `repealed`.
@@ -217,6 +220,7 @@ impl From<Hit> for WireHit {
             answer: hit.answer.map(|span| offsets.span(span)),
             text: hit.text,
             score: hit.score,
+            confidence: hit.confidence,
             contributions: hit.contributions.into(),
             validity: hit.validity.name(),
             replaced_by: successors(hit.replaced_by),

@@ -6,6 +6,7 @@
 
 mod app;
 mod backend;
+mod calls;
 mod changes;
 mod documents;
 mod extract;

@@ -20,6 +20,7 @@ pub(super) enum ProblemKind {
     InvalidField,
     Forbidden,
     NoSuchRoute,
+    NoSuchCall,
     DocumentNotFound,
     MethodNotAllowed,
     BodyTimeout,
@@ -42,6 +43,7 @@ impl ProblemKind {
             Self::InvalidField => (S::BAD_REQUEST, "invalid_field", "A field cannot be used"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not for this caller"),
             Self::NoSuchRoute => (S::NOT_FOUND, "no_such_route", "No such address"),
+            Self::NoSuchCall => (S::NOT_FOUND, "no_such_call", "No such call goes on"),
             Self::DocumentNotFound => (S::NOT_FOUND, "document_not_found", "No such document"),
             Self::MethodNotAllowed => (
                 S::METHOD_NOT_ALLOWED,

@@ -15,7 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::app::App;
 use super::problem::{Problem, ProblemKind};
-use super::{changes, documents, observe, operations, original, page, search, versions};
+use super::{calls, changes, documents, observe, operations, original, page, search, versions};
 
 /// What the description starts from. The routes below `/v1/documents/` share one pattern, so they
 /// are named here; the others come with their registration.
@@ -32,6 +32,7 @@ use super::{changes, documents, observe, operations, original, page, search, ver
     tags(
         (name = "search", description = "查询"),
         (name = "documents", description = "文档"),
+        (name = "calls", description = "通话辅助"),
         (name = "operations", description = "运行状态"),
     )
 )]
@@ -43,6 +44,12 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(search::search))
         .routes(routes!(documents::list))
         .route("/v1/documents/{*id}", get(documents::below))
+        .routes(routes!(calls::hear))
+        .routes(routes!(calls::read))
+        .routes(routes!(calls::events))
+        .routes(routes!(calls::related))
+        .routes(routes!(calls::dismiss))
+        .routes(routes!(calls::end))
         .routes(routes!(changes::changes))
         .routes(routes!(changes::reindex))
         .routes(routes!(operations::healthz))

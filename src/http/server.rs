@@ -12,7 +12,7 @@ use super::app::App;
 use super::router::router;
 use crate::document::Audience;
 
-/// How often recorded durations are folded into their buckets.
+/// How often recorded durations are folded into their buckets, and idle calls are ended.
 const FOLD_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Serves `app` on `listener` until `shutdown` is cancelled.
@@ -39,6 +39,7 @@ pub async fn serve(
     let drain = Duration::from_millis(app.server.drain_timeout_ms);
     let metrics = app.metrics.clone();
     let closing = app.closing.clone();
+    let desk = app.desk.clone();
     let listener = listener.tap_io(|stream| {
         // Answers are written whole; waiting to fill a packet would only delay them. A socket that
         // refuses the option works without it.
@@ -55,6 +56,10 @@ pub async fn serve(
         loop {
             tokio::time::sleep(FOLD_INTERVAL).await;
             metrics.fold();
+            let n_ended = desk.end_idle();
+            if n_ended > 0 {
+                tracing::info!(n_ended, "calls in which nothing was said any more are over");
+            }
         }
     };
     tokio::select! {

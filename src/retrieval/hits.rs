@@ -171,6 +171,9 @@ fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
         kind: metadata.kind,
         score: candidate.score(),
         contributions: candidate.contributions,
+        // Known once the other hits are.
+        confidence: None,
+        signals: None,
         validity,
         replaced_by: Vec::new(),
         // Not known to the index: whoever follows the corpus marks it.

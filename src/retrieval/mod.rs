@@ -11,6 +11,7 @@ use crate::document::{Audience, ByteSpan, Kind, Validity};
 
 mod candidates;
 mod conditions;
+pub mod confidence;
 pub mod fusion;
 pub mod grouping;
 pub mod highlight;
@@ -20,6 +21,7 @@ mod reading;
 mod search;
 
 pub use crate::lexical::{Admission, RelatedDocument};
+pub use confidence::{Calibration, CalibrationError, Signals};
 pub use search::{RetrievalSettings, Retriever};
 
 /// Which indexes take part.
@@ -158,6 +160,11 @@ pub struct Hit {
     pub score: f32,
     /// What each side added to `score`.
     pub contributions: Contributions,
+    /// The probability that the hit answers; `None` where nothing was calibrated: for another
+    /// model than the index's, by vectors alone, by ranks.
+    pub confidence: Option<f32>,
+    /// What the probability is made of; `None` by vectors alone and by ranks.
+    pub signals: Option<Signals>,
     pub validity: Validity,
     /// The documents that replace it, now or on a day to come, as far as the caller may see them.
     pub replaced_by: Vec<RelatedDocument>,

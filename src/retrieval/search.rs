@@ -9,12 +9,14 @@ use jiff::tz::TimeZone;
 
 use super::candidates::rank;
 use super::conditions::{conditions, facets};
+use super::confidence::{Evidence, Signals};
 use super::fusion::{Fused, FusionError, FusionMethod, QueryShape};
 use super::hits::collect;
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
 use super::{
-    Degraded, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchError, SearchRequest, SearchResponse,
+    Calibration, Degraded, Hit, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchError, SearchRequest,
+    SearchResponse,
 };
 use crate::document::PassageNo;
 use crate::engine::{PassageIndex, Snapshot};
@@ -40,6 +42,7 @@ pub struct Retriever {
     index: Arc<PassageIndex>,
     embedder: Option<QueryEmbedder>,
     settings: RetrievalSettings,
+    calibration: Option<Arc<Calibration>>,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -58,6 +61,8 @@ impl Retriever {
             index,
             embedder,
             settings,
+            // It is tested that it can be read.
+            calibration: Calibration::built_in().ok().map(Arc::new),
             clock: Box::new(Timestamp::now),
         })
     }
@@ -66,6 +71,14 @@ impl Retriever {
     pub fn with_clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self {
             clock: Box::new(clock),
+            ..self
+        }
+    }
+
+    /// The same retriever with probabilities by another calibration than the built-in one.
+    pub fn with_calibration(self, calibration: Arc<Calibration>) -> Self {
+        Self {
+            calibration: Some(calibration),
             ..self
         }
     }
@@ -103,7 +116,11 @@ impl Retriever {
         let named = named(&snapshot, &reading, allowed(Admission::Any)?.as_deref())?;
         let filter = with_named(allowed(request.admission)?, &named);
 
-        let (fused, degraded) = self.fuse(request, &snapshot, &reading, filter.as_deref())?;
+        let Answer {
+            fused,
+            evidence,
+            degraded,
+        } = self.fuse(request, &snapshot, &reading, filter.as_deref())?;
         let in_force = allowed(Admission::InForce)?;
         let candidates = rank(fused, &named, in_force.as_deref());
         let documents: BTreeSet<PassageNo> = candidates
@@ -111,7 +128,17 @@ impl Retriever {
             .filter_map(|candidate| snapshot.words.first_passage_no(candidate.passage))
             .collect();
         let facets = facets(snapshot.words.facets(&documents)?);
-        let hits = collect(&snapshot, &reading, request, day, &candidates)?;
+        // How far the best hit stands out shows only beside another one.
+        let at_least_two = SearchRequest {
+            limit: request.limit.max(2),
+            ..request.clone()
+        };
+        let mut hits = collect(&snapshot, &reading, &at_least_two, day, &candidates)?;
+        if let Some(evidence) = &evidence {
+            let is_hybrid = request.mode == Mode::Hybrid && degraded.is_empty();
+            self.judge(&mut hits, evidence, is_hybrid);
+        }
+        hits.truncate(request.limit);
         Ok(SearchResponse {
             generation: snapshot.generation,
             degraded,
@@ -128,7 +155,7 @@ impl Retriever {
         snapshot: &Snapshot,
         reading: &Reading,
         filter: Option<&PassageSet>,
-    ) -> Result<(Vec<Fused>, Vec<Degraded>), SearchError> {
+    ) -> Result<Answer, SearchError> {
         let n = self.settings.n_candidates.max(2 * request.limit);
         let words = snapshot.words.prepare(&reading.lexical)?;
         let mut degraded = Vec::new();
@@ -144,11 +171,18 @@ impl Retriever {
             n_terms: reading.lexical.terms().len(),
             coverage: coverage(&words, &lexical),
         };
+        let mut evidence = Evidence {
+            lexical_full: words.full_score(),
+            lexical: best_and_mean(&lexical),
+            ..Evidence::default()
+        };
         let mut vector = Vec::new();
         match pending.map(|pending| pending.wait(request.deadline)) {
             None => {}
             Some(Ok(query)) => {
                 vector = nearest(snapshot, &query, n, filter)?;
+                evidence.vector = best_and_mean(&vector);
+                evidence.overlap = overlap(&lexical, &vector);
                 if request.mode == Mode::Hybrid && self.settings.fusion.compares_scores() {
                     complete(snapshot, &words, &query, &mut lexical, &mut vector)?;
                 }
@@ -161,7 +195,38 @@ impl Retriever {
             }
         }
         let method = self.settings.fusion.for_query_of(shape);
-        Ok((method.fuse(&lexical, &vector, 2 * n)?, degraded))
+        let is_by_meaning = request.mode == Mode::Vector && degraded.is_empty();
+        let evidence = match method {
+            FusionMethod::Weighted { lexical_weight } if !is_by_meaning => Some(Evidence {
+                lexical_weight,
+                ..evidence
+            }),
+            FusionMethod::Weighted { .. } | FusionMethod::ReciprocalRank => None,
+        };
+        Ok(Answer {
+            fused: method.fuse(&lexical, &vector, 2 * n)?,
+            evidence,
+            degraded,
+        })
+    }
+
+    /// Says of every hit how likely it is right.
+    fn judge(&self, hits: &mut [Hit], evidence: &Evidence, is_hybrid: bool) {
+        let by_itself = |hit: &Hit| hit.score - hit.contributions.reference;
+        let scores: Vec<f32> = hits.iter().map(by_itself).collect();
+        let calibration = self.calibration.as_deref().filter(|calibration| {
+            let model = self.index.embedder().map(|embedder| embedder.id());
+            !is_hybrid || model == Some(calibration.embedding.as_str())
+        });
+        for (at, hit) in hits.iter_mut().enumerate() {
+            let others = scores.iter().enumerate().filter(|(other, _)| *other != at);
+            let rival = others.map(|(_, score)| *score).fold(0.0, f32::max);
+            let signals = Signals::of(hit, rival, evidence);
+            let is_named = hit.contributions.reference > 0.0;
+            hit.signals = Some(signals);
+            hit.confidence = calibration
+                .map(|calibration| calibration.confidence(&signals, is_hybrid, is_named));
+        }
     }
 
     fn ask(&self, snapshot: &Snapshot, request: &SearchRequest) -> Pending {
@@ -172,6 +237,34 @@ impl Retriever {
             _ => Pending::Unavailable,
         }
     }
+}
+
+/// Both lists as one, and what they say of the query.
+struct Answer {
+    fused: Vec<Fused>,
+    /// `None` where scores do not count.
+    evidence: Option<Evidence>,
+    degraded: Vec<Degraded>,
+}
+
+fn best_and_mean(list: &[(PassageNo, f32)]) -> (f32, f32) {
+    let best = list.first().map_or(0.0, |(_, score)| *score);
+    let sum: f32 = list.iter().map(|(_, score)| score).sum();
+    (best, sum / list.len().max(1) as f32)
+}
+
+/// Share of the best ten of one list that are among the best ten of the other.
+fn overlap(a: &[(PassageNo, f32)], b: &[(PassageNo, f32)]) -> f32 {
+    const N_BEST: usize = 10;
+    let best = |list: &[(PassageNo, f32)]| -> BTreeSet<PassageNo> {
+        list.iter()
+            .take(N_BEST)
+            .map(|(passage, _)| *passage)
+            .collect()
+    };
+    let (a, b) = (best(a), best(b));
+    let n_shared = a.intersection(&b).count();
+    n_shared as f32 / a.len().min(b.len()).max(1) as f32
 }
 
 fn validate(request: &SearchRequest) -> Result<(), SearchError> {

@@ -2,6 +2,7 @@
 //!
 //! Each file opens with the properties that it checks.
 
+mod calls;
 mod changes;
 mod documents;
 mod interface;

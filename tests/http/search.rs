@@ -41,6 +41,8 @@ fn full_response() -> SearchResponse {
             reference: 0.0,
             document: 0.0,
         },
+        confidence: Some(0.91),
+        signals: None,
         validity: Validity::InForce,
         replaced_by: vec![RelatedDocument {
             document_id: "人社局/养老金2027.md".to_owned(),

@@ -1,0 +1,531 @@
+//! One call: what was said, what the agent sees, and whether that should change.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::moment::Moment;
+use super::offers::{Offer, Offers, Search, offers};
+use super::say::say;
+use super::transcript::{Speaker, Taken, Transcript, Utterance};
+use crate::document::{Audience, ByteSpan};
+use crate::retrieval::{Degraded, Hit, SearchError};
+
+/// Answers of one recommendation.
+const MAX_ITEMS: usize = 3;
+/// What a new answer must be likelier by than the one on the screen to take its place: smaller
+/// differences are not worth an agent's glance.
+const HYSTERESIS: f32 = 0.1;
+/// Share of the least probability of a first answer that further ones below it must have.
+const FURTHER: f32 = 0.5;
+/// A further answer below the first is worth a glance from this probability on.
+const SECOND_THOUGHT: f32 = 0.5;
+/// Words that the agent can click.
+const MAX_KEYWORDS: usize = 8;
+
+/// How calls are assisted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Nothing is shown unless its first answer is right with this probability; further answers
+    /// below it may be half as likely.
+    pub min_confidence: f32,
+    /// How long a search may wait for a slow side.
+    pub patience: Duration,
+    /// Agents see documents of this audience and below.
+    pub audience: Audience,
+}
+
+/// What is known of a call besides what is said in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Who takes it.
+    pub agent: Option<String>,
+    /// Where the caller is.
+    pub region: Option<String>,
+    /// How the caller came.
+    pub channel: Option<String>,
+}
+
+/// An answer in front of the agent.
+#[derive(Clone, Debug)]
+pub struct Recommendation {
+    /// The same for the same answer in the same call.
+    pub id: String,
+    /// What to read out: a piece of the hit's text, with white space made single.
+    pub say: String,
+    /// The answer with its source.
+    pub hit: Hit,
+    /// The probability that it is right.
+    pub confidence: f32,
+    /// For agents, in Chinese: what speaks for it.
+    pub why: Vec<&'static str>,
+}
+
+/// A word of the call that the agent can look up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyword {
+    /// As it was said.
+    pub text: String,
+    /// Where it was said.
+    pub utterance_id: String,
+    /// Place in the utterance, in bytes.
+    pub span: ByteSpan,
+}
+
+/// What the agent sees from one utterance on.
+#[derive(Clone, Debug)]
+pub struct Recommendations {
+    /// Counts the changes of a call from 1.
+    pub revision: u64,
+    /// The utterance that led to it.
+    pub after_utterance: String,
+    /// The generation that answered.
+    pub generation: u64,
+    /// What was taken for the question.
+    pub question: String,
+    /// 归口部门 of the likeliest answer.
+    pub department: Option<String>,
+    /// Likeliest first, but what was on the screen first stays first while it is about as likely.
+    pub items: Vec<Recommendation>,
+    /// In the order in which they were said.
+    pub keywords: Vec<Keyword>,
+    /// Why it is worse than it could be.
+    pub degraded: Vec<Degraded>,
+    /// From the utterance to this.
+    pub took: Duration,
+}
+
+/// A call that goes on.
+#[derive(Debug)]
+pub struct Call {
+    /// Given by the client.
+    pub id: String,
+    /// What else is known of it.
+    pub attributes: Attributes,
+    /// When it was first heard of.
+    pub started_at: Timestamp,
+    /// Whether it is over: what is said later changes nothing.
+    pub is_ended: bool,
+    transcript: Transcript,
+    latest: Option<Arc<Recommendations>>,
+    /// Ids of recommendations that the agent does not want to see again.
+    dismissed: BTreeSet<String>,
+}
+
+impl Call {
+    /// A call of which nothing was heard yet.
+    pub fn new(id: &str, attributes: Attributes, now: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            attributes,
+            started_at: now,
+            is_ended: false,
+            transcript: Transcript::default(),
+            latest: None,
+            dismissed: BTreeSet::new(),
+        }
+    }
+
+    /// What was said.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// What the agent sees; `None` while there was nothing to say.
+    pub fn latest(&self) -> Option<&Arc<Recommendations>> {
+        self.latest.as_ref()
+    }
+
+    /// Takes in an utterance. What the agent should see from now on, if that changes by it: never
+    /// by what is not final, known, or said by the agent.
+    ///
+    /// # Errors
+    /// [`SearchError`] when the index cannot be read; the utterance is kept.
+    pub fn hear(
+        &mut self,
+        utterance: Utterance,
+        search: Search<'_>,
+        settings: &Settings,
+    ) -> Result<Option<Arc<Recommendations>>, SearchError> {
+        let began = Instant::now();
+        let (is_final, speaker) = (utterance.is_final, utterance.speaker);
+        let taken = match self.is_ended {
+            true => Taken::Known,
+            false => self.transcript.take(utterance),
+        };
+        if taken == Taken::Known || !is_final || speaker != Speaker::Caller {
+            return Ok(None);
+        }
+        let Some(moment) = Moment::of(&self.transcript) else {
+            return Ok(None);
+        };
+        let found = offers(search, &moment, settings.audience, settings.patience)?;
+        let shown: Vec<&str> = self.shown().collect();
+        let Some(chosen) = self.choose(&shown, found.offers.clone(), settings) else {
+            return Ok(None);
+        };
+        let recommendations = Arc::new(self.recommend(&moment, &found, chosen, began));
+        self.latest = Some(recommendations.clone());
+        Ok(Some(recommendations))
+    }
+
+    /// Takes a recommendation off the screen for the rest of the call. Whether it was one of this
+    /// call's.
+    pub fn dismiss(&mut self, recommendation_id: &str) -> bool {
+        if self.dismissed.contains(recommendation_id) {
+            return true;
+        }
+        let Some(latest) = &self.latest else {
+            return false;
+        };
+        if !latest.items.iter().any(|item| item.id == recommendation_id) {
+            return false;
+        }
+        let mut left = Recommendations::clone(latest);
+        left.revision += 1;
+        left.items.retain(|item| item.id != recommendation_id);
+        self.latest = Some(Arc::new(left));
+        self.dismissed.insert(recommendation_id.to_owned());
+        true
+    }
+
+    /// Documents on the screen, first one first.
+    fn shown(&self) -> impl Iterator<Item = &str> {
+        let latest = self.latest.iter().flat_map(|latest| &latest.items);
+        latest.map(|item| item.hit.document_id.as_str())
+    }
+
+    /// What the agent should see instead of `shown`, if that is worth a glance.
+    fn choose(
+        &self,
+        shown: &[&str],
+        offers: Vec<Offer>,
+        settings: &Settings,
+    ) -> Option<Vec<Offer>> {
+        let is_wanted = |offer: &Offer| !self.dismissed.contains(&self.id_of(&offer.hit));
+        let is_likely = |offer: &Offer| offer.confidence >= settings.min_confidence;
+        let mut wanted: Vec<Offer> = offers.into_iter().filter(is_wanted).collect();
+        let best = wanted.first()?.confidence;
+        // What stands first stays first while it is about as likely.
+        let first = shown.first().and_then(|shown| {
+            let at = wanted
+                .iter()
+                .position(|offer| offer.hit.document_id == *shown)?;
+            (wanted[at].confidence + HYSTERESIS >= best).then_some(at)
+        });
+        if let Some(at) = first {
+            wanted[..=at].rotate_right(1);
+        }
+        let mut chosen: Vec<Offer> = Vec::new();
+        for (at, offer) in wanted.into_iter().enumerate() {
+            let is_enough = match at {
+                0 => first.is_some() || is_likely(&offer),
+                _ => offer.confidence >= FURTHER * settings.min_confidence,
+            };
+            if !is_enough && at == 0 {
+                return None;
+            }
+            if is_enough {
+                chosen.push(offer);
+            }
+        }
+        chosen.truncate(MAX_ITEMS);
+        let is_new = |offer: &Offer| !shown.contains(&offer.hit.document_id.as_str());
+        let is_another_first = chosen.first().is_some_and(|first| {
+            shown.first() != Some(&first.hit.document_id.as_str()) && is_likely(first)
+        });
+        let has_second_thought = chosen.iter().any(|offer| {
+            is_new(offer) && offer.confidence >= SECOND_THOUGHT.max(settings.min_confidence)
+        });
+        (is_another_first || has_second_thought).then_some(chosen)
+    }
+
+    fn recommend(
+        &self,
+        moment: &Moment,
+        found: &Offers,
+        chosen: Vec<Offer>,
+        began: Instant,
+    ) -> Recommendations {
+        let items: Vec<Recommendation> = chosen
+            .into_iter()
+            .map(|offer| Recommendation {
+                id: self.id_of(&offer.hit),
+                say: spoken(&offer.hit),
+                confidence: offer.confidence,
+                why: why(&offer),
+                hit: offer.hit,
+            })
+            .collect();
+        Recommendations {
+            revision: self.latest.as_ref().map_or(0, |latest| latest.revision) + 1,
+            after_utterance: moment.utterance_id.clone(),
+            generation: found.generation,
+            question: moment.current.clone(),
+            department: items.first().and_then(|item| item.hit.department.clone()),
+            keywords: self.keywords(&items),
+            items,
+            degraded: found.degraded.clone(),
+            took: began.elapsed(),
+        }
+    }
+
+    /// Marked words of the answers that were said in the last turns.
+    fn keywords(&self, items: &[Recommendation]) -> Vec<Keyword> {
+        let marked: BTreeSet<&str> = items
+            .iter()
+            .flat_map(|item| {
+                item.hit
+                    .highlights
+                    .iter()
+                    .map(|span| span.of(&item.hit.text))
+            })
+            .filter(|word| word.chars().count() > 1)
+            .collect();
+        let mut keywords: Vec<Keyword> = Vec::new();
+        let last_turns = self.transcript.utterances().rev().take(4);
+        for utterance in last_turns.collect::<Vec<_>>().into_iter().rev() {
+            let mut here: Vec<(usize, &str)> = marked
+                .iter()
+                .filter_map(|word| Some((utterance.text.find(word)?, *word)))
+                .collect();
+            // Of words that begin together, the longer one.
+            here.sort_by_key(|(at, word)| (*at, usize::MAX - word.len()));
+            let mut end = 0;
+            for (at, word) in here {
+                if at >= end && !keywords.iter().any(|known| known.text == word) {
+                    end = at + word.len();
+                    keywords.push(Keyword {
+                        text: word.to_owned(),
+                        utterance_id: utterance.id.clone(),
+                        span: ByteSpan::new(at, end),
+                    });
+                }
+            }
+        }
+        keywords.truncate(MAX_KEYWORDS);
+        keywords
+    }
+
+    /// blake3 of call and passage, the first 16 hexadecimal digits.
+    fn id_of(&self, hit: &Hit) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for part in [&self.id, &hit.passage_id, &hit.citation.content_hash] {
+            hasher.update(part.as_bytes());
+            hasher.update(&[0]);
+        }
+        hasher.finalize().to_hex()[..16].to_owned()
+    }
+}
+
+fn spoken(hit: &Hit) -> String {
+    let said = say(&hit.text, hit.answer, &hit.highlights).of(&hit.text);
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn why(offer: &Offer) -> Vec<&'static str> {
+    let parts = offer.hit.contributions;
+    let mut why = vec![match offer.needs_context {
+        true => "结合上文",
+        false => "本句所问",
+    }];
+    if parts.reference > 0.0 {
+        why.push("点名引用");
+    }
+    match (parts.lexical > 0.0, parts.vector > 0.0) {
+        (true, true) => why.push("用词与语义都相符"),
+        (true, false) => why.push("用词相符"),
+        (false, true) => why.push("语义相符"),
+        (false, false) => {}
+    }
+    why
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Validity;
+    use crate::retrieval::{
+        Citation, Contributions, Facets, QueryReading, SearchRequest, SearchResponse,
+    };
+
+    const SETTINGS: Settings = Settings {
+        min_confidence: 0.2,
+        patience: Duration::from_secs(1),
+        audience: Audience::Agent,
+    };
+
+    fn hit(document: &str, confidence: f32) -> Hit {
+        Hit {
+            document_id: document.to_owned(),
+            passage_id: format!("{document}#p0"),
+            title: document.to_owned(),
+            heading: Vec::new(),
+            kind: None,
+            text: format!("{document}的办理：  凭证件到窗口。"),
+            highlights: vec![ByteSpan::new(0, document.len())],
+            answer: None,
+            score: confidence,
+            contributions: Contributions::default(),
+            confidence: Some(confidence),
+            signals: None,
+            validity: Validity::InForce,
+            replaced_by: Vec::new(),
+            is_stale: false,
+            effective_from: None,
+            effective_to: None,
+            published_at: None,
+            department: None,
+            issuer: None,
+            doc_no: None,
+            citation: Citation {
+                path: format!("{document}.md"),
+                page: None,
+                row: None,
+                article: None,
+                char_start: 0,
+                char_end: 0,
+                content_hash: String::new(),
+            },
+            also_in: Vec::new(),
+            explanation: None,
+        }
+    }
+
+    /// Finds the documents named in the query, as `名称` then the probability in percent: `契税80`.
+    fn search(request: &SearchRequest) -> Result<SearchResponse, SearchError> {
+        let mut hits: Vec<Hit> = request
+            .query
+            .split_whitespace()
+            .filter_map(|word| {
+                let at = word.find(|c: char| c.is_ascii_digit())?;
+                let percent: f32 = word[at..].parse().ok()?;
+                Some(hit(&word[..at], percent / 100.0))
+            })
+            .collect();
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(SearchResponse {
+            generation: 7,
+            degraded: Vec::new(),
+            reading: QueryReading::default(),
+            hits,
+            facets: Facets::default(),
+        })
+    }
+
+    struct Talk {
+        call: Call,
+        n_said: usize,
+    }
+
+    impl Talk {
+        fn new() -> Self {
+            Self {
+                call: Call::new("c", Attributes::default(), Timestamp::UNIX_EPOCH),
+                n_said: 0,
+            }
+        }
+
+        /// Documents on the screen if what the caller says changes it.
+        fn hear(&mut self, text: &str) -> Option<Vec<String>> {
+            self.n_said += 1;
+            let id = format!("u{}", self.n_said);
+            // Turns of the agent between, so that what the caller says stands for itself.
+            for (id, speaker, text) in [
+                (format!("a{}", self.n_said), Speaker::Agent, "您请说"),
+                (id, Speaker::Caller, text),
+            ] {
+                let said = Utterance {
+                    id,
+                    speaker,
+                    text: text.to_owned(),
+                    is_final: true,
+                    at: None,
+                    labels: Default::default(),
+                };
+                if let Some(shown) = self.call.hear(said, &search, &SETTINGS).unwrap() {
+                    let shown = shown.items.iter().map(|item| item.hit.document_id.clone());
+                    return Some(shown.collect());
+                }
+            }
+            None
+        }
+    }
+
+    fn shown(documents: &[&str]) -> Option<Vec<String>> {
+        Some(
+            documents
+                .iter()
+                .map(|document| (*document).to_owned())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn quiet_until_something_is_likely_and_then_only_for_news() {
+        let mut talk = Talk::new();
+        assert_eq!(talk.hear("你好"), None);
+        assert_eq!(talk.hear("契税15"), None, "too unlikely");
+        assert_eq!(talk.hear("契税80"), shown(&["契税"]));
+        assert_eq!(talk.hear("契税80"), None, "it is on the screen");
+        assert_eq!(
+            talk.hear("契税70 印花税75"),
+            shown(&["契税", "印花税"]),
+            "no flicker"
+        );
+        assert_eq!(talk.call.latest().unwrap().revision, 2);
+        assert_eq!(talk.hear("谢谢"), None);
+    }
+
+    #[test]
+    fn another_matter_takes_the_first_place() {
+        let mut talk = Talk::new();
+        assert_eq!(talk.hear("契税80"), shown(&["契税"]));
+        assert_eq!(talk.hear("社保95"), shown(&["社保", "契税"]));
+        assert_eq!(talk.hear("契税40"), None, "the context is as likely");
+    }
+
+    #[test]
+    fn what_was_dismissed_stays_away() {
+        let mut talk = Talk::new();
+        talk.hear("契税80");
+        let id = talk.call.latest().unwrap().items[0].id.clone();
+        assert!(talk.call.dismiss(&id) && talk.call.dismiss(&id) && !talk.call.dismiss("other"));
+        let latest = talk.call.latest().unwrap();
+        assert_eq!(
+            (latest.revision, latest.items.len()),
+            (2, 0),
+            "gone from the screen"
+        );
+        assert_eq!(talk.hear("契税90"), None);
+        assert_eq!(talk.hear("契税90 社保60"), shown(&["社保"]));
+    }
+
+    #[test]
+    fn a_recommendation_says_what_it_is_made_of() {
+        let mut talk = Talk::new();
+        assert_eq!(talk.hear("我问 契税80"), shown(&["契税"]));
+        let latest = talk.call.latest().unwrap();
+        assert_eq!(latest.generation, 7);
+        assert_eq!(latest.question, "我问 契税80");
+        assert_eq!(latest.after_utterance, "u1");
+        assert_eq!(latest.items[0].say, "契税的办理： 凭证件到窗口。");
+        let keywords: Vec<_> = latest
+            .keywords
+            .iter()
+            .map(|k| (k.text.as_str(), k.utterance_id.as_str()))
+            .collect();
+        assert_eq!(keywords, [("契税", "u1")]);
+        assert_eq!(latest.keywords[0].span, ByteSpan::new(7, 13));
+    }
+
+    #[test]
+    fn an_ended_call_hears_nothing() {
+        let mut talk = Talk::new();
+        talk.call.is_ended = true;
+        assert_eq!(talk.hear("契税80"), None);
+        assert_eq!(talk.call.transcript().utterances().len(), 0);
+    }
+}

@@ -1,0 +1,19 @@
+//! A call: utterances in, recommendations out.
+//!
+//! [`Transcript`] keeps what was said, [`Moment`] tells which part of it is the question now,
+//! [`offers`] looks for answers, and [`Call`] decides whether they are worth the agent's glance.
+//! Searches by whatever it is given; knows nothing of HTTP, files or how hits are found.
+
+mod call;
+mod desk;
+mod moment;
+mod offers;
+mod say;
+mod transcript;
+
+pub use call::{Attributes, Call, Keyword, Recommendation, Recommendations, Settings};
+pub use desk::{Desk, DeskError, OpenCall};
+pub use moment::Moment;
+pub use offers::{Offer, Offers, Search, offers};
+pub use say::{MAX_SAY_CHARS, say};
+pub use transcript::{MAX_UTTERANCE_CHARS, Speaker, Taken, Transcript, Utterance};
