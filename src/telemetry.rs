@@ -50,16 +50,23 @@ pub fn start_logging(log: &LogConfig) -> Result<(), TelemetryError> {
     started.map_err(|err| failed(err.to_string()))
 }
 
-/// Libraries that report what concerns no operator: progress of graph builds, folders that went
-/// together with their watch.
-const CHATTY: [&str; 2] = ["hnsw_rs", "notify"];
+/// Libraries that report what concerns no operator, and from which level on they are heard: progress
+/// of graph builds, folders that went together with their watch, merges of segments that a commit
+/// overtook.
+const CHATTY: [(&str, &str); 3] = [
+    ("hnsw_rs", "warn"),
+    ("notify", "warn"),
+    ("tantivy", "error"),
+];
 
-/// The level as configured, with warnings only of chatty libraries; a directive of one's own for
-/// one of them counts.
+/// The level as configured, without what chatty libraries say; a directive of one's own for one of
+/// them counts.
 fn directives(level: &str) -> String {
     let mut directives = level.to_owned();
-    for library in CHATTY.iter().filter(|library| !level.contains(**library)) {
-        directives.push_str(&format!(",{library}=warn"));
+    for (library, quiet) in CHATTY {
+        if !level.contains(library) {
+            directives.push_str(&format!(",{library}={quiet}"));
+        }
     }
     directives
 }

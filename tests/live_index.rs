@@ -545,6 +545,30 @@ fn a_corpus_that_goes_away_is_waited_for() {
 }
 
 #[test]
+fn a_corpus_link_that_leads_elsewhere_is_followed() {
+    let site = Site::new(&[("甲/a.md", &fee("十"))]);
+    let state = |name: &str| site.root.path().join(name);
+    fs::rename(site.corpus(), state("v1")).unwrap();
+    std::os::unix::fs::symlink(state("v1"), site.corpus()).unwrap();
+    follow(&site, |followed| {
+        fs::create_dir_all(state("v2/甲")).unwrap();
+        fs::write(state("v2/甲/a.md"), fee("二十")).unwrap();
+        std::os::unix::fs::symlink(state("v2"), state("next")).unwrap();
+        fs::rename(state("next"), site.corpus()).unwrap();
+        fs::remove_dir_all(state("v1")).unwrap();
+        followed.until("the new state", || {
+            let hits = search(&followed.index, Mode::Lexical, "工本费");
+            hits.first().is_some_and(|(_, text)| text.contains("二十"))
+        });
+        site.save("甲/a.md", &fee("三十"));
+        followed.until("the next save", || {
+            let hits = search(&followed.index, Mode::Lexical, "工本费");
+            hits.first().is_some_and(|(_, text)| text.contains("三十"))
+        });
+    });
+}
+
+#[test]
 fn a_file_that_is_being_written_is_not_read_with_its_folder() {
     let site = Site::new(&[("甲/a.md", &fee("十")), ("甲/b.md", &fee("九十"))]);
     // Longer than the test takes.

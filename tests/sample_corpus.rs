@@ -6,6 +6,8 @@
 //! 4. Hits cite the place that they show, and highlights lie in their text.
 //! 5. Repealed, expired and future rules appear only when asked for or cited, marked; documents
 //!    for a narrower audience never.
+//! 6. Confidence tells questions that the corpus answers from others, also where one passage alone
+//!    holds a word of the question.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -162,6 +164,36 @@ fn questions_in_everyday_words_find_their_document() {
         "{n_in_three} of {n} in the first three; missed: {missed:#?}"
     );
     assert!(n_first * 100 >= n * 85, "{n_first} of {n} first");
+}
+
+#[test]
+fn confidence_tells_what_the_corpus_answers() {
+    let confidence = |query: &str| {
+        let hits = search(&request(query)).hits;
+        hits.first().map_or(0.0, |hit| hit.confidence.unwrap())
+    };
+    let mut answered: Vec<f32> = questions()
+        .iter()
+        .filter(|question| {
+            let hits = search(&request(&question.query)).hits;
+            hits.first().is_some_and(|hit| is_expected(hit, question))
+        })
+        .map(|question| confidence(&question.query))
+        .collect();
+    answered.sort_by(f32::total_cmp);
+    let others = [
+        "量子纠缠的不等式怎么推导",
+        "昨晚球赛谁赢了",
+        "红烧肉放多少糖",
+        "三角函数求导公式",
+        "帮我写一首关于秋天的诗",
+    ]
+    .map(confidence);
+    let least_half = answered[answered.len() / 4];
+    for other in others {
+        assert!(other < least_half, "{others:?} {answered:?}");
+    }
+    assert!(answered[answered.len() / 2] > 0.5, "{answered:?}");
 }
 
 #[test]

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::moment::Moment;
 use super::offers::{Offer, Offers, Search, offers};
 use super::say::say;
@@ -24,6 +22,8 @@ const FURTHER: f32 = 0.5;
 const SECOND_THOUGHT: f32 = 0.5;
 /// Words that the agent can click.
 const MAX_KEYWORDS: usize = 8;
+/// Turns in which they are looked for.
+const KEYWORD_TURNS: usize = 4;
 
 /// How calls are assisted.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,30 +100,23 @@ pub struct Recommendations {
 /// A call that goes on.
 #[derive(Debug)]
 pub struct Call {
-    /// Given by the client.
-    pub id: String,
-    /// What else is known of it.
-    pub attributes: Attributes,
-    /// When it was first heard of.
-    pub started_at: Timestamp,
-    /// Whether it is over: what is said later changes nothing.
-    pub is_ended: bool,
+    id: String,
     transcript: Transcript,
     latest: Option<Arc<Recommendations>>,
+    /// Whether the last question could not be put to the index.
+    is_unanswered: bool,
     /// Ids of recommendations that the agent does not want to see again.
     dismissed: BTreeSet<String>,
 }
 
 impl Call {
-    /// A call of which nothing was heard yet.
-    pub fn new(id: &str, attributes: Attributes, now: Timestamp) -> Self {
+    /// A call of which nothing was heard yet, by the id that the client gave it.
+    pub fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
-            attributes,
-            started_at: now,
-            is_ended: false,
             transcript: Transcript::default(),
             latest: None,
+            is_unanswered: false,
             dismissed: BTreeSet::new(),
         }
     }
@@ -142,7 +135,8 @@ impl Call {
     /// by what is not final, known, or said by the agent.
     ///
     /// # Errors
-    /// [`SearchError`] when the index cannot be read; the utterance is kept.
+    /// [`SearchError`] when the index cannot be read; the utterance is kept, and its question is put
+    /// again when it comes again or something else is said.
     pub fn hear(
         &mut self,
         utterance: Utterance,
@@ -150,20 +144,18 @@ impl Call {
         settings: &Settings,
     ) -> Result<Option<Arc<Recommendations>>, SearchError> {
         let began = Instant::now();
-        let (is_final, speaker) = (utterance.is_final, utterance.speaker);
-        let taken = match self.is_ended {
-            true => Taken::Known,
-            false => self.transcript.take(utterance),
-        };
-        if taken == Taken::Known || !is_final || speaker != Speaker::Caller {
+        let is_turn = utterance.is_final && utterance.speaker == Speaker::Caller;
+        let is_new = self.transcript.take(utterance) == Taken::New;
+        if !is_turn || !(is_new || self.is_unanswered) {
             return Ok(None);
         }
         let Some(moment) = Moment::of(&self.transcript) else {
             return Ok(None);
         };
+        self.is_unanswered = true;
         let found = offers(search, &moment, settings.audience, settings.patience)?;
-        let shown: Vec<&str> = self.shown().collect();
-        let Some(chosen) = self.choose(&shown, found.offers.clone(), settings) else {
+        self.is_unanswered = false;
+        let Some(chosen) = self.choose(found.offers.clone(), settings) else {
             return Ok(None);
         };
         let recommendations = Arc::new(self.recommend(&moment, &found, chosen, began));
@@ -191,55 +183,46 @@ impl Call {
         true
     }
 
-    /// Documents on the screen, first one first.
-    fn shown(&self) -> impl Iterator<Item = &str> {
-        let latest = self.latest.iter().flat_map(|latest| &latest.items);
-        latest.map(|item| item.hit.document_id.as_str())
-    }
-
-    /// What the agent should see instead of `shown`, if that is worth a glance.
-    fn choose(
-        &self,
-        shown: &[&str],
-        offers: Vec<Offer>,
-        settings: &Settings,
-    ) -> Option<Vec<Offer>> {
+    /// What the agent should see instead of what is on the screen, if that is worth a glance: another
+    /// answer in the first place, or another likely one below it.
+    fn choose(&self, offers: Vec<Offer>, settings: &Settings) -> Option<Vec<Offer>> {
+        let shown: &[Recommendation] = self.latest.as_ref().map_or(&[], |latest| &latest.items);
         let is_wanted = |offer: &Offer| !self.dismissed.contains(&self.id_of(&offer.hit));
-        let is_likely = |offer: &Offer| offer.confidence >= settings.min_confidence;
         let mut wanted: Vec<Offer> = offers.into_iter().filter(is_wanted).collect();
         let best = wanted.first()?.confidence;
-        // What stands first stays first while it is about as likely.
+        // The document that stands first stays first while it is about as likely.
         let first = shown.first().and_then(|shown| {
             let at = wanted
                 .iter()
-                .position(|offer| offer.hit.document_id == *shown)?;
+                .position(|offer| offer.hit.document_id == shown.hit.document_id)?;
             (wanted[at].confidence + HYSTERESIS >= best).then_some(at)
         });
         if let Some(at) = first {
             wanted[..=at].rotate_right(1);
         }
-        let mut chosen: Vec<Offer> = Vec::new();
-        for (at, offer) in wanted.into_iter().enumerate() {
-            let is_enough = match at {
-                0 => first.is_some() || is_likely(&offer),
-                _ => offer.confidence >= FURTHER * settings.min_confidence,
-            };
-            if !is_enough && at == 0 {
-                return None;
-            }
-            if is_enough {
-                chosen.push(offer);
-            }
+        let is_likely =
+            |offer: &Offer| offer.is_agreed && offer.confidence >= settings.min_confidence;
+        if first.is_none() && !is_likely(wanted.first()?) {
+            return None;
         }
-        chosen.truncate(MAX_ITEMS);
-        let is_new = |offer: &Offer| !shown.contains(&offer.hit.document_id.as_str());
-        let is_another_first = chosen.first().is_some_and(|first| {
-            shown.first() != Some(&first.hit.document_id.as_str()) && is_likely(first)
-        });
-        let has_second_thought = chosen.iter().any(|offer| {
-            is_new(offer) && offer.confidence >= SECOND_THOUGHT.max(settings.min_confidence)
-        });
-        (is_another_first || has_second_thought).then_some(chosen)
+        let is_enough = |offer: &Offer| offer.confidence >= FURTHER * settings.min_confidence;
+        let further = wanted.split_off(1).into_iter().filter(is_enough);
+        let mut chosen = wanted;
+        chosen.extend(further.take(MAX_ITEMS - 1));
+        let is_news = |(at, offer): (usize, &Offer)| {
+            let (hit, confidence) = (&offer.hit, offer.confidence);
+            let is_shown = shown
+                .iter()
+                .any(|item| item.hit.passage_id == hit.passage_id);
+            let is_other_document =
+                shown.first().map(|item| &item.hit.document_id) != Some(&hit.document_id);
+            match at {
+                // Another passage of the document says something else.
+                0 if is_other_document => is_likely(offer),
+                _ => !is_shown && is_likely(offer) && confidence >= SECOND_THOUGHT,
+            }
+        };
+        chosen.iter().enumerate().any(is_news).then_some(chosen)
     }
 
     fn recommend(
@@ -285,8 +268,8 @@ impl Call {
             .filter(|word| word.chars().count() > 1)
             .collect();
         let mut keywords: Vec<Keyword> = Vec::new();
-        let last_turns = self.transcript.utterances().rev().take(4);
-        for utterance in last_turns.collect::<Vec<_>>().into_iter().rev() {
+        // The last turn first: its words are not to be crowded out.
+        for utterance in self.transcript.utterances().rev().take(KEYWORD_TURNS) {
             let mut here: Vec<(usize, &str)> = marked
                 .iter()
                 .filter_map(|word| Some((utterance.text.find(word)?, *word)))
@@ -294,18 +277,20 @@ impl Call {
             // Of words that begin together, the longer one.
             here.sort_by_key(|(at, word)| (*at, usize::MAX - word.len()));
             let mut end = 0;
+            let mut of_turn = Vec::new();
             for (at, word) in here {
                 if at >= end && !keywords.iter().any(|known| known.text == word) {
                     end = at + word.len();
-                    keywords.push(Keyword {
+                    of_turn.push(Keyword {
                         text: word.to_owned(),
                         utterance_id: utterance.id.clone(),
                         span: ByteSpan::new(at, end),
                     });
                 }
             }
+            of_turn.truncate(MAX_KEYWORDS - keywords.len());
+            keywords.splice(..0, of_turn);
         }
-        keywords.truncate(MAX_KEYWORDS);
         keywords
     }
 
@@ -423,7 +408,7 @@ mod tests {
     impl Talk {
         fn new() -> Self {
             Self {
-                call: Call::new("c", Attributes::default(), Timestamp::UNIX_EPOCH),
+                call: Call::new("c"),
                 n_said: 0,
             }
         }
@@ -522,10 +507,56 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_call_hears_nothing() {
+    fn another_passage_of_the_document_on_the_screen_is_news() {
         let mut talk = Talk::new();
-        talk.call.is_ended = true;
-        assert_eq!(talk.hear("契税80"), None);
-        assert_eq!(talk.call.transcript().utterances().len(), 0);
+        talk.hear("契税45");
+        let other = |request: &SearchRequest| {
+            let mut response = search(request)?;
+            for hit in &mut response.hits {
+                hit.passage_id.push('1');
+            }
+            Ok(response)
+        };
+        let mut say = |n: u32, text: &str| {
+            let said = Utterance {
+                id: format!("x{n}"),
+                speaker: Speaker::Caller,
+                text: text.to_owned(),
+                is_final: true,
+                at: None,
+                labels: Default::default(),
+            };
+            talk.call
+                .hear(said, &other, &SETTINGS)
+                .unwrap()
+                .map(|shown| shown.items[0].hit.passage_id.clone())
+        };
+        assert_eq!(
+            say(1, "契税40"),
+            None,
+            "not sure enough to take the answer away"
+        );
+        assert_eq!(say(2, "契税90"), Some("契税#p01".to_owned()));
+    }
+
+    #[test]
+    fn a_question_that_could_not_be_put_is_put_again() {
+        let mut call = Call::new("c");
+        let said = Utterance {
+            id: "u".to_owned(),
+            speaker: Speaker::Caller,
+            text: "契税80".to_owned(),
+            is_final: true,
+            at: None,
+            labels: Default::default(),
+        };
+        let broken = |_: &SearchRequest| Err(SearchError::Index("gone".to_owned()));
+        assert!(call.hear(said.clone(), &broken, &SETTINGS).is_err());
+        assert!(
+            call.hear(said.clone(), &search, &SETTINGS)
+                .unwrap()
+                .is_some()
+        );
+        assert!(call.hear(said, &search, &SETTINGS).unwrap().is_none());
     }
 }

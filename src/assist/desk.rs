@@ -32,10 +32,37 @@ pub struct Desk {
 /// A call that several may listen to.
 #[derive(Debug)]
 pub struct OpenCall {
+    /// Held while something is looked for.
     call: Mutex<Call>,
+    /// The state that others see. Held for a moment only.
+    view: Mutex<Arc<CallView>>,
     last_used: Mutex<Instant>,
     /// The newest revision; who listens reads the newest state, however many there were between.
     news: watch::Sender<u64>,
+}
+
+/// A call at one moment.
+#[derive(Clone, Debug)]
+pub struct CallView {
+    /// Given by the client.
+    pub id: String,
+    /// What else is known of it.
+    pub attributes: Attributes,
+    /// When it was first heard of; tells calls of one id apart.
+    pub started_at: Timestamp,
+    /// Whether it is over: what is said later changes nothing.
+    pub is_ended: bool,
+    /// The last part of what was said.
+    pub utterances: Vec<Utterance>,
+    /// What the agent sees; `None` while there was nothing to say.
+    pub latest: Option<Arc<Recommendations>>,
+}
+
+impl CallView {
+    /// How often what the agent sees has changed.
+    pub fn revision(&self) -> u64 {
+        self.latest.as_ref().map_or(0, |latest| latest.revision)
+    }
 }
 
 impl Desk {
@@ -54,31 +81,34 @@ impl Desk {
     /// [`DeskError::Full`]
     pub fn open(&self, id: &str, attributes: Attributes) -> Result<Arc<OpenCall>, DeskError> {
         let mut calls = lock(&self.calls);
-        if let Some(known) = calls.get(id) {
-            let known = known.clone();
+        if let Some(known) = calls.get(id).cloned() {
             drop(calls);
             known.touch();
-            let mut call = lock(&known.call);
-            let noted = &mut call.attributes;
-            noted.agent = noted.agent.take().or(attributes.agent);
-            noted.region = noted.region.take().or(attributes.region);
-            noted.channel = noted.channel.take().or(attributes.channel);
-            drop(call);
+            known.change_view(|view| {
+                let noted = &mut view.attributes;
+                noted.agent = noted.agent.take().or(attributes.agent);
+                noted.region = noted.region.take().or(attributes.region);
+                noted.channel = noted.channel.take().or(attributes.channel);
+            });
             return Ok(known);
         }
-        if calls.len() >= self.max_calls {
-            calls.retain(|_, call| !call.is_idle(self.idle));
-            if calls.len() >= self.max_calls {
-                return Err(DeskError::Full(self.max_calls));
-            }
+        let idle = match calls.len() >= self.max_calls {
+            true => take_idle(&mut calls, self.idle),
+            false => Vec::new(),
+        };
+        let is_full = calls.len() >= self.max_calls;
+        let call = Arc::new(OpenCall::new(id, attributes));
+        if !is_full {
+            calls.insert(id.to_owned(), call.clone());
         }
-        let call = Arc::new(OpenCall {
-            call: Mutex::new(Call::new(id, attributes, Timestamp::now())),
-            last_used: Mutex::new(Instant::now()),
-            news: watch::Sender::new(0),
-        });
-        calls.insert(id.to_owned(), call.clone());
-        Ok(call)
+        drop(calls);
+        for call in idle {
+            call.end();
+        }
+        match is_full {
+            true => Err(DeskError::Full(self.max_calls)),
+            false => Ok(call),
+        }
     }
 
     /// The call of that id, if it goes on.
@@ -97,14 +127,7 @@ impl Desk {
 
     /// Ends calls in which nothing has happened for long; how many there were.
     pub fn end_idle(&self) -> usize {
-        let mut ended = Vec::new();
-        lock(&self.calls).retain(|_, call| {
-            let is_idle = call.is_idle(self.idle);
-            if is_idle {
-                ended.push(call.clone());
-            }
-            !is_idle
-        });
+        let ended = take_idle(&mut lock(&self.calls), self.idle);
         for call in &ended {
             call.end();
         }
@@ -117,14 +140,36 @@ impl Desk {
     }
 }
 
+/// Takes out the calls in which nothing has happened for so long.
+fn take_idle(calls: &mut HashMap<String, Arc<OpenCall>>, idle: Duration) -> Vec<Arc<OpenCall>> {
+    let idle = calls.extract_if(|_, call| call.is_idle(idle));
+    idle.map(|(_, call)| call).collect()
+}
+
 impl OpenCall {
+    fn new(id: &str, attributes: Attributes) -> Self {
+        Self {
+            call: Mutex::new(Call::new(id)),
+            view: Mutex::new(Arc::new(CallView {
+                id: id.to_owned(),
+                attributes,
+                started_at: Timestamp::now(),
+                is_ended: false,
+                utterances: Vec::new(),
+                latest: None,
+            })),
+            last_used: Mutex::new(Instant::now()),
+            news: watch::Sender::new(0),
+        }
+    }
+
     /// Takes in what was said, one after the other, and tells who listens. What the agent should see
     /// from now on, if that changed.
     ///
-    /// Calls wait for each other only within one call.
+    /// Blocks while something is looked for; calls wait for each other only within one call.
     ///
     /// # Errors
-    /// [`SearchError`]; what was said is kept.
+    /// The first [`SearchError`]; everything that was said is kept.
     pub fn hear(
         &self,
         utterances: Vec<Utterance>,
@@ -133,35 +178,58 @@ impl OpenCall {
     ) -> Result<Option<Arc<Recommendations>>, SearchError> {
         self.touch();
         let mut call = lock(&self.call);
-        let mut changed = None;
+        let mut changed = Ok(None);
         for utterance in utterances {
-            if let Some(recommendations) = call.hear(utterance, search, settings)? {
-                self.news.send_replace(recommendations.revision);
-                changed = Some(recommendations);
+            if self.view().is_ended {
+                break;
+            }
+            let heard = call.hear(utterance, search, settings);
+            self.show(&call);
+            match heard {
+                Ok(Some(recommendations)) if changed.is_ok() => changed = Ok(Some(recommendations)),
+                Ok(_) => {}
+                Err(error) if changed.is_ok() => changed = Err(error),
+                Err(_) => {}
             }
         }
-        Ok(changed)
+        changed
     }
 
-    /// [`Call::dismiss`]
+    /// [`Call::dismiss`]. Blocks while something is looked for.
     pub fn dismiss(&self, recommendation_id: &str) -> bool {
         self.touch();
         let mut call = lock(&self.call);
         let is_known = call.dismiss(recommendation_id);
-        if let Some(latest) = call.latest() {
-            self.news.send_replace(latest.revision);
-        }
+        self.show(&call);
         is_known
     }
 
-    /// Looks at the call.
-    pub fn read<T>(&self, look: impl FnOnce(&Call) -> T) -> T {
-        look(&lock(&self.call))
+    /// The call as it is now.
+    pub fn view(&self) -> Arc<CallView> {
+        lock(&self.view).clone()
     }
 
-    /// The newest revision, as it changes; ends with the call.
+    /// The newest revision, as it changes; the end of the call counts as a change.
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// Lets others see the state of the call.
+    fn show(&self, call: &Call) {
+        let before = self.view().revision();
+        self.change_view(|view| {
+            view.utterances = call.transcript().utterances().cloned().collect();
+            view.latest = call.latest().cloned();
+        });
+        let now = self.view().revision();
+        if now != before {
+            self.news.send_replace(now);
+        }
+    }
+
+    fn change_view(&self, change: impl FnOnce(&mut CallView)) {
+        let mut view = lock(&self.view);
+        change(Arc::make_mut(&mut view));
     }
 
     fn touch(&self) {
@@ -173,7 +241,7 @@ impl OpenCall {
     }
 
     fn end(&self) {
-        lock(&self.call).is_ended = true;
+        self.change_view(|view| view.is_ended = true);
         // Wakes who listens; the revision stays what it is.
         self.news.send_modify(|_| {});
     }
@@ -197,10 +265,7 @@ mod tests {
             ..Attributes::default()
         };
         assert!(Arc::ptr_eq(&desk.open("a", known).unwrap(), &first));
-        assert_eq!(
-            first.read(|call| call.attributes.agent.clone()),
-            Some("7".into())
-        );
+        assert_eq!(first.view().attributes.agent.clone(), Some("7".into()));
         desk.open("b", Attributes::default()).unwrap();
         assert_eq!(
             desk.open("c", Attributes::default()).unwrap_err(),
@@ -209,7 +274,7 @@ mod tests {
         let mut news = first.news();
         assert!(desk.end("a") && !desk.end("a"));
         assert!(news.has_changed().unwrap() && *news.borrow_and_update() == 0);
-        assert!(first.read(|call| call.is_ended));
+        assert!(first.view().is_ended);
         desk.open("c", Attributes::default()).unwrap();
         assert_eq!((desk.n_calls(), desk.end_idle()), (2, 0));
     }
@@ -217,9 +282,12 @@ mod tests {
     #[test]
     fn idle_calls_make_room() {
         let desk = Desk::new(1, Duration::ZERO);
-        desk.open("a", Attributes::default()).unwrap();
+        let idle = desk.open("a", Attributes::default()).unwrap();
         desk.open("b", Attributes::default()).unwrap();
-        assert!(desk.get("a").is_none());
+        assert!(
+            desk.get("a").is_none() && idle.view().is_ended,
+            "who listens is told"
+        );
         assert_eq!((desk.end_idle(), desk.n_calls()), (1, 0));
     }
 }

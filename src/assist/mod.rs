@@ -12,7 +12,7 @@ mod say;
 mod transcript;
 
 pub use call::{Attributes, Call, Keyword, Recommendation, Recommendations, Settings};
-pub use desk::{Desk, DeskError, OpenCall};
+pub use desk::{CallView, Desk, DeskError, OpenCall};
 pub use moment::Moment;
 pub use offers::{Offer, Offers, Search, offers};
 pub use say::{MAX_SAY_CHARS, say};

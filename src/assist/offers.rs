@@ -12,6 +12,10 @@ use crate::retrieval::{
 /// Hits that each reading of the moment contributes.
 const HITS_PER_READING: usize = 6;
 
+/// Agreement of both lists that a first answer needs. Chosen on four transcripts, where it kept a
+/// complaint about waiting and two asides from raising an answer.
+const ENOUGH_AGREEMENT: f32 = 0.6;
+
 /// Whatever answers a query.
 pub type Search<'s> = &'s dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError>;
 
@@ -22,6 +26,9 @@ pub struct Offer {
     pub hit: Hit,
     /// The probability that it is right; 0 where nothing was calibrated.
     pub confidence: f32,
+    /// Whether words and meaning agree on it. People who talk use words by chance that some passage
+    /// holds as well.
+    pub is_agreed: bool,
     /// Whether it answers what was said now together with what led to it, not by itself.
     pub needs_context: bool,
 }
@@ -73,9 +80,13 @@ pub fn offers(
             deadline: Some(Instant::now() + patience),
         })?;
         found.generation = found.generation.max(response.generation);
+        let is_whole = response.degraded.is_empty();
         found.degraded.extend(response.degraded);
         for hit in response.hits {
+            let agreement = hit.signals.map_or(1.0, |signals| signals.agreement());
+            let is_named = hit.contributions.reference > 0.0;
             let offer = Offer {
+                is_agreed: !is_whole || is_named || agreement >= ENOUGH_AGREEMENT,
                 confidence: hit.confidence.unwrap_or(0.0),
                 hit,
                 needs_context,

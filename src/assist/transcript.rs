@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Characters of one utterance that are kept; nobody says more in one breath.
 pub const MAX_UTTERANCE_CHARS: usize = 2_000;
 /// Bytes of text that a call keeps: the oldest utterances go first.
-const MAX_BYTES: usize = 24 << 10;
+const MAX_BYTES: usize = 16 << 10;
 /// Utterances that a call keeps.
 const MAX_UTTERANCES: usize = 100;
 /// Ids of utterances that went, so that they are known when they come again.

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::output::{print, print_line};
 use super::workplace::open_retriever;
-use crate::assist::{Attributes, Call, Speaker, Utterance};
+use crate::assist::{Call, Speaker, Utterance};
 use crate::config::Config;
 use crate::evaluation::run::percentile_ms;
 use crate::evaluation::{CallMeasures, JudgedCall, Screen, read_calls};
@@ -69,7 +68,7 @@ fn play(
     times: &mut Vec<Duration>,
 ) -> anyhow::Result<Vec<Screen>> {
     let settings = config.assist_settings();
-    let mut call = Call::new(&judged.id, Attributes::default(), Timestamp::UNIX_EPOCH);
+    let mut call = Call::new(&judged.id);
     let mut screens = Vec::new();
     for (n, turn) in judged.turns.iter().enumerate() {
         let utterance = Utterance {
@@ -97,7 +96,7 @@ fn play(
         });
         if let Some(changed) = changed {
             for item in &changed.items {
-                tracing::debug!(call = judged.id, turn = n, confidence = item.confidence, title = item.hit.title, say = item.say, why = ?item.why, "recommended");
+                tracing::debug!(call = judged.id, turn = n, confidence = item.confidence, title = item.hit.title, say = item.say, why = ?item.why, signals = ?item.hit.signals, "recommended");
             }
         }
     }

@@ -141,9 +141,21 @@ pub(super) fn open_calibration(config: &Config) -> anyhow::Result<Calibration> {
 
 /// A retriever as configured, over an index that is open.
 pub(super) fn retriever(config: &Config, index: Arc<PassageIndex>) -> anyhow::Result<Retriever> {
+    let model = index.embedder().map(|embedder| embedder.id().to_owned());
     let retriever = Retriever::new(index, retrieval_settings(config)?)?;
+    if config.retrieval.fusion == Fusion::ReciprocalRank {
+        tracing::warn!("by ranks, hits have no confidence: nothing is recommended during calls");
+    }
     Ok(match open_calibration(config) {
-        Ok(calibration) => retriever.with_calibration(Arc::new(calibration)),
+        Ok(calibration) => {
+            if model.is_some_and(|model| model != calibration.embedding) {
+                tracing::warn!(
+                    "no calibration was fitted for this embedding model, so hits have no confidence \
+                     and nothing is recommended during calls; run `zhiku calibrate`"
+                );
+            }
+            retriever.with_calibration(Arc::new(calibration))
+        }
         Err(error) => {
             tracing::error!("{error:#}; the built-in calibration is used");
             retriever

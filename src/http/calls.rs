@@ -364,15 +364,12 @@ pub(super) async fn hear(
     let hearing = app
         .run(move |backend| heard.hear(utterances, &|request| backend.search(request), &settings));
     let changed = hearing.await??;
-    let reply = call.read(|call| {
-        let said: Vec<Utterance> = call.transcript().utterances().cloned().collect();
-        HearReply {
-            call_id: id,
-            revision: call.latest().map_or(0, |latest| latest.revision),
-            recommendations: changed.map(|changed| WireRecommendations::of(&changed, &said)),
-        }
-    });
-    Ok(Json(reply))
+    let view = call.view();
+    Ok(Json(HearReply {
+        call_id: id,
+        revision: view.revision(),
+        recommendations: changed.map(|changed| WireRecommendations::of(&changed, &view.utterances)),
+    }))
 }
 
 /// A call that goes on
@@ -390,27 +387,25 @@ pub(super) async fn read(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<CallReply>, Problem> {
-    let call = known_call(&app, &id)?;
-    Ok(Json(call.read(|call| {
-        let said: Vec<Utterance> = call.transcript().utterances().cloned().collect();
-        CallReply {
-            call_id: call.id.clone(),
-            agent: call.attributes.agent.clone(),
-            region: call.attributes.region.clone(),
-            channel: call.attributes.channel.clone(),
-            started_at: format!("{:.3}", call.started_at),
-            utterances: said.iter().map(WireUtterance::of).collect(),
-            revision: call.latest().map_or(0, |latest| latest.revision),
-            recommendations: call
-                .latest()
-                .map(|latest| WireRecommendations::of(latest, &said)),
-        }
-    })))
+    let view = known_call(&app, &id)?.view();
+    Ok(Json(CallReply {
+        call_id: view.id.clone(),
+        agent: view.attributes.agent.clone(),
+        region: view.attributes.region.clone(),
+        channel: view.attributes.channel.clone(),
+        started_at: format!("{:.3}", view.started_at),
+        utterances: view.utterances.iter().map(WireUtterance::of).collect(),
+        revision: view.revision(),
+        recommendations: view
+            .latest
+            .as_ref()
+            .map(|latest| WireRecommendations::of(latest, &view.utterances)),
+    }))
 }
 
 /// The recommendations of a call as they change
 ///
-/// Server-sent events: `id` is the revision, `event` is `recommendations`. The stream begins with the
+/// Server-sent events: `id` ends in the revision, `event` is `recommendations`. The stream begins with the
 /// state of the moment unless `Last-Event-ID` says that it is known; who is slow misses states that
 /// were replaced meanwhile. Ends with the call.
 #[utoipa::path(
@@ -429,12 +424,19 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let call = known_call(&app, &id)?;
+    let started_ms = call.view().started_at.as_millisecond();
     let told = match headers.get("last-event-id") {
         None => 0,
         Some(id) => {
-            let number = id.to_str().ok().and_then(|id| id.trim().parse().ok());
-            number
-                .ok_or_else(|| Problem::field("Last-Event-ID", "is not the number of a revision"))?
+            let id = id.to_str().ok().and_then(|id| id.trim().split_once('-'));
+            let refused = || Problem::field("Last-Event-ID", "is not the id of an event of a call");
+            let (started, revision) = id.ok_or_else(refused)?;
+            let revision = revision.parse().map_err(|_| refused())?;
+            // What was told of an earlier call of this id is not known of this one.
+            match started == started_ms.to_string() {
+                true => revision,
+                false => 0,
+            }
         }
     };
     let listener = Listener {
@@ -460,42 +462,31 @@ struct Listener {
 
 fn stream(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
     unfold(listener, |mut listener| async move {
-        let (revision, json) = listener.next().await?;
-        let event = Event::default()
-            .id(revision.to_string())
-            .event("recommendations")
-            .data(json);
+        let (id, json) = listener.next().await?;
+        let event = Event::default().id(id).event("recommendations").data(json);
         Some((Ok(event), listener))
     })
 }
 
 impl Listener {
-    async fn next(&mut self) -> Option<(u64, String)> {
+    /// The id of an event, and its data.
+    async fn next(&mut self) -> Option<(String, String)> {
         loop {
             // Before reading, so that what comes in meanwhile wakes the wait below.
             self.news.borrow_and_update();
-            let told = self.told;
-            let (newer, is_ended) = self.call.read(|call| {
-                let newer = call
-                    .latest()
-                    .filter(|latest| latest.revision != told)
-                    .cloned();
-                let said = call.transcript().utterances().cloned().collect::<Vec<_>>();
-                let newer = newer.map(|latest| {
-                    let wire = WireRecommendations::of(&latest, &said);
-                    // Strings and numbers always serialise.
-                    (
-                        latest.revision,
-                        serde_json::to_string(&wire).unwrap_or_default(),
-                    )
-                });
-                (newer, call.is_ended)
-            });
-            if let Some((revision, json)) = newer {
-                self.told = revision;
-                return Some((revision, json));
+            let view = self.call.view();
+            if let Some(latest) = view
+                .latest
+                .as_ref()
+                .filter(|latest| latest.revision != self.told)
+            {
+                self.told = latest.revision;
+                let wire = WireRecommendations::of(latest, &view.utterances);
+                let id = format!("{}-{}", view.started_at.as_millisecond(), latest.revision);
+                // Strings and numbers always serialise.
+                return Some((id, serde_json::to_string(&wire).unwrap_or_default()));
             }
-            if is_ended {
+            if view.is_ended {
                 return None;
             }
             tokio::select! {
@@ -608,7 +599,8 @@ pub(super) async fn dismiss(
     JsonBody(body): JsonBody<DismissBody>,
 ) -> Result<StatusCode, Problem> {
     let call = known_call(&app, &id)?;
-    match call.dismiss(&body.recommendation_id) {
+    let dismissed = app.run(move |_| call.dismiss(&body.recommendation_id));
+    match dismissed.await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::field(
             "recommendation_id",

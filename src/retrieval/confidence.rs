@@ -58,6 +58,12 @@ pub struct Evidence {
 pub struct Signals(pub [f32; N_SIGNALS]);
 
 impl Signals {
+    /// How far both lists agree on the hit: the product of its shares of the best score of each, 0
+    /// to 1.
+    pub fn agreement(&self) -> f32 {
+        self.0[5]
+    }
+
     /// The signals of `hit`; `rival` is the best score of another hit, named or not left out.
     pub(super) fn of(hit: &Hit, rival: f32, evidence: &Evidence) -> Self {
         let parts = hit.contributions;

@@ -167,21 +167,18 @@ impl Retriever {
             Mode::Vector => Vec::new(),
             Mode::Hybrid | Mode::Lexical => words.best(n, filter)?,
         };
-        let shape = QueryShape {
-            n_terms: reading.lexical.terms().len(),
-            coverage: coverage(&words, &lexical),
-        };
-        let mut evidence = Evidence {
-            lexical_full: words.full_score(),
-            lexical: best_and_mean(&lexical),
-            ..Evidence::default()
-        };
+        let n_listed = n.min(snapshot.words.n_passages());
+        let mut evidence = Evidence::default();
+        let mut by_words = (
+            coverage(&words, &lexical),
+            best_and_mean(&lexical, n_listed),
+        );
         let mut vector = Vec::new();
         match pending.map(|pending| pending.wait(request.deadline)) {
             None => {}
             Some(Ok(query)) => {
                 vector = nearest(snapshot, &query, n, filter)?;
-                evidence.vector = best_and_mean(&vector);
+                evidence.vector = best_and_mean(&vector, vector.len());
                 evidence.overlap = overlap(&lexical, &vector);
                 if request.mode == Mode::Hybrid && self.settings.fusion.compares_scores() {
                     complete(snapshot, &words, &query, &mut lexical, &mut vector)?;
@@ -191,9 +188,19 @@ impl Retriever {
                 degraded.push(degradation(&reason));
                 if request.mode == Mode::Vector {
                     lexical = words.best(n, filter)?;
+                    by_words = (
+                        coverage(&words, &lexical),
+                        best_and_mean(&lexical, n_listed),
+                    );
                 }
             }
         }
+        let shape = QueryShape {
+            n_terms: reading.lexical.terms().len(),
+            coverage: by_words.0,
+        };
+        evidence.lexical_full = words.full_score();
+        evidence.lexical = by_words.1;
         let method = self.settings.fusion.for_query_of(shape);
         let is_by_meaning = request.mode == Mode::Vector && degraded.is_empty();
         let evidence = match method {
@@ -247,10 +254,12 @@ struct Answer {
     degraded: Vec<Degraded>,
 }
 
-fn best_and_mean(list: &[(PassageNo, f32)]) -> (f32, f32) {
+/// The best score, and the mean of `n` passages of which only those in `list` score at all: the one
+/// passage that matches stands out, too.
+fn best_and_mean(list: &[(PassageNo, f32)], n: usize) -> (f32, f32) {
     let best = list.first().map_or(0.0, |(_, score)| *score);
     let sum: f32 = list.iter().map(|(_, score)| score).sum();
-    (best, sum / list.len().max(1) as f32)
+    (best, sum / n.max(list.len()).max(1) as f32)
 }
 
 /// Share of the best ten of one list that are among the best ten of the other.

@@ -225,20 +225,23 @@ impl Loop<'_> {
             .cloned()
             .collect();
         self.reread.retain(|path| !reread.contains(path));
+        if self.watch_is_lost && self.watch.is_there() {
+            // A link may lead elsewhere now, and what happened before it was watched has no event.
+            self.watch.begin();
+            self.watch_is_lost = false;
+            settled
+                .paths
+                .entry(String::new())
+                .or_insert(Timestamp::now());
+            settled.lexicon = settled.lexicon.or(Some(Timestamp::now()));
+        }
         let outcome = self.try_update(&settled, &reread);
         // What an update that failed halfway made visible is told as well.
         self.tell_receipts();
         match outcome {
             Ok(()) => {
                 self.pause = FIRST_PAUSE;
-                let now = Instant::now();
-                self.settling.hurry(now);
-                if std::mem::take(&mut self.watch_is_lost) {
-                    self.watch.begin();
-                    // What happened before it was watched again.
-                    self.settling.look_at("", Timestamp::now(), now);
-                    self.settling.check_lexicon(Timestamp::now(), now);
-                }
+                self.settling.hurry(Instant::now());
             }
             Err(error) => {
                 tracing::error!(%error, "the index could not follow; tried again in {:?}", self.pause);

@@ -11,7 +11,9 @@ use rayon::prelude::*;
 use super::laps::Laps;
 use super::moves::pair_moves;
 use super::recut::recut_documents;
-use super::source::{FolderIdentity, corpus_error, identity_of, look, look_again, refuse_emptied};
+use super::source::{
+    FolderIdentity, corpus_error, hash_with, identity_of, look, look_again, refuse_emptied,
+};
 use super::work::{Detected, Work};
 use super::{Plan, Progress, Source, Step, SyncError, plan};
 use crate::corpus::folder_defaults::FolderDefaults;
@@ -26,7 +28,8 @@ const FILES_PER_STEP: usize = 32;
 /// Documents handed to the index in one step, so that progress moves inside a large file.
 pub const DOCUMENTS_PER_STEP: usize = 2_048;
 
-/// Stands in the records for the source hash of a file that changed while it was read.
+/// Stands for the content hash, in the source hash that the records have, of a file that went on
+/// changing while it was read.
 pub const CHANGED_WHILE_READ: &str = "changed while it was read";
 
 /// How often a file is read that changes meanwhile.
@@ -420,19 +423,34 @@ fn read(
     source: &Source<CorpusFile>,
     context: &LoadContext,
 ) -> (Source<CorpusFile>, Outcome) {
-    let mut before = source.clone();
-    for _ in 1..MAX_READS {
-        let outcome = load_file(&before.file, context);
-        let now = look_again(corpus, &before);
+    let outcome = load_file(&source.file, context);
+    let mut now = look_again(corpus, source);
+    if now.source_hash == source.source_hash {
+        return (source.clone(), outcome);
+    }
+    for n_reads in 2.. {
+        let before = now;
+        // The defaults may be what changed.
+        let context = LoadContext {
+            limits: context.limits.clone(),
+            defaults: FolderDefaults::load_above(corpus, [before.path.as_str()]),
+            ..LoadContext::default()
+        };
+        let outcome = load_file(&before.file, &context);
+        now = look_again(corpus, &before);
         if now.source_hash == before.source_hash {
             return (before, outcome);
         }
-        before = now;
+        if n_reads == MAX_READS {
+            let source_hash = hash_with(corpus, &before.file, CHANGED_WHILE_READ);
+            return (
+                Source {
+                    source_hash,
+                    ..before
+                },
+                outcome,
+            );
+        }
     }
-    let outcome = load_file(&before.file, context);
-    let now = look_again(corpus, &before);
-    if now.source_hash != before.source_hash {
-        before.source_hash = CHANGED_WHILE_READ.to_owned();
-    }
-    (before, outcome)
+    unreachable!("the loop ends by returning")
 }

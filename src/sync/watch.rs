@@ -107,6 +107,11 @@ impl Watch {
         now.is_some() && now != self.identity
     }
 
+    /// Whether there is a folder to watch.
+    pub(super) fn is_there(&self) -> bool {
+        identity_of(&self.given).is_ok()
+    }
+
     /// Starts watching, or starts anew where another folder stands now.
     pub(super) fn begin(&mut self) {
         self.watcher = None;

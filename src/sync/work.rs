@@ -119,9 +119,10 @@ impl Work<'_, '_, '_> {
     /// sidecar or the folder defaults have changed since. They may say that the public must not see
     /// it, and nobody can tell without reading the file.
     fn may_stay(&self, source: &Source<CorpusFile>, known: &FileRecord) -> bool {
-        let as_it_was = || hash_with(self.corpus, &source.file, &known.content_hash);
+        let with = |content_hash: &str| hash_with(self.corpus, &source.file, content_hash);
         has_served(known)
-            && (known.source_hash == CHANGED_WHILE_READ || known.source_hash == as_it_was())
+            && (known.source_hash == with(&known.content_hash)
+                || known.source_hash == with(CHANGED_WHILE_READ))
     }
 
     fn take_documents(
