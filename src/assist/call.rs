@@ -135,8 +135,8 @@ impl Call {
     /// by what is not final, known, or said by the agent.
     ///
     /// # Errors
-    /// [`SearchError`] when the index cannot be read; the utterance is kept, and its question is put
-    /// again when it comes again or something else is said.
+    /// [`SearchError`] when the index cannot be read; the utterance is kept, and the question is put
+    /// again when the caller's turn comes again or the caller says something else.
     pub fn hear(
         &mut self,
         utterance: Utterance,
@@ -153,9 +153,9 @@ impl Call {
             return Ok(None);
         };
         self.is_unanswered = true;
-        let found = offers(search, &moment, settings.audience, settings.patience)?;
+        let mut found = offers(search, &moment, settings.audience, settings.patience)?;
         self.is_unanswered = false;
-        let Some(chosen) = self.choose(found.offers.clone(), settings) else {
+        let Some(chosen) = self.choose(std::mem::take(&mut found.offers), settings) else {
             return Ok(None);
         };
         let recommendations = Arc::new(self.recommend(&moment, &found, chosen, began));

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::moment::Moment;
 use crate::document::Audience;
-use crate::retrieval::{
-    Admission, Degraded, Filters, Group, Hit, Mode, SearchError, SearchRequest, SearchResponse,
-};
+use crate::retrieval::{Degraded, Hit, SearchError, SearchRequest, SearchResponse};
 
 /// Hits that each reading of the moment contributes.
 const HITS_PER_READING: usize = 6;
@@ -68,16 +66,8 @@ pub fn offers(
             continue;
         };
         let response = search(&SearchRequest {
-            query: query.clone(),
-            limit: HITS_PER_READING,
-            mode: Mode::Hybrid,
-            filters: Filters::default(),
-            as_of: None,
-            admission: Admission::InForce,
-            audience,
-            group: Group::Document,
-            explain: false,
             deadline: Some(Instant::now() + patience),
+            ..SearchRequest::new(query.clone(), HITS_PER_READING, audience)
         })?;
         found.generation = found.generation.max(response.generation);
         let is_whole = response.degraded.is_empty();

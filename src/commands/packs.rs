@@ -14,7 +14,7 @@ use crate::document::{Audience, Document};
 use crate::engine::{Ingredients, PassageIndex};
 use crate::evaluation::Pack;
 use crate::lexical::Amount;
-use crate::retrieval::{Admission, Filters, Group, MAX_QUERY_CHARS, Mode, SearchRequest};
+use crate::retrieval::{Admission, MAX_QUERY_CHARS, Mode, SearchRequest};
 
 /// Documents handed to the index at a time.
 const DOCUMENTS_PER_STEP: usize = 2_048;
@@ -74,16 +74,10 @@ impl PackIndex {
 
 /// A question of a pack, to the whole index.
 pub fn request(query: &str, mode: Mode, limit: usize) -> SearchRequest {
+    let query = query.chars().take(MAX_QUERY_CHARS).collect();
     SearchRequest {
-        query: query.chars().take(MAX_QUERY_CHARS).collect(),
-        limit,
         mode,
-        filters: Filters::default(),
-        as_of: None,
         admission: Admission::Any,
-        audience: Audience::Internal,
-        group: Group::Document,
-        explain: false,
-        deadline: None,
+        ..SearchRequest::new(query, limit, Audience::Internal)
     }
 }

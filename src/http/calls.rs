@@ -27,7 +27,7 @@ use crate::assist::{
     Utterance,
 };
 use crate::document::Audience;
-use crate::retrieval::{Admission, Filters, Group, Mode, SearchRequest};
+use crate::retrieval::SearchRequest;
 
 /// Longest id of a call, an utterance or an agent, in characters.
 const MAX_ID_CHARS: usize = 100;
@@ -552,16 +552,8 @@ pub(super) async fn related(
     let audience = app.audience();
     let answer = app.run(move |backend| {
         backend.search(&SearchRequest {
-            query,
-            limit: RELATED_HITS,
-            mode: Mode::Hybrid,
-            filters: Filters::default(),
-            as_of: None,
-            admission: Admission::InForce,
-            audience,
-            group: Group::Document,
-            explain: false,
             deadline: Some(Instant::now() + deadline),
+            ..SearchRequest::new(query, RELATED_HITS, audience)
         })
     });
     let response = answer.await??;

@@ -92,6 +92,25 @@ pub struct SearchRequest {
     pub deadline: Option<Instant>,
 }
 
+impl SearchRequest {
+    /// The best `limit` documents of today for `query`, by words and meaning, without conditions,
+    /// explanations or a deadline.
+    pub fn new(query: String, limit: usize, audience: Audience) -> Self {
+        Self {
+            query,
+            limit,
+            mode: Mode::Hybrid,
+            filters: Filters::default(),
+            as_of: None,
+            admission: Admission::InForce,
+            audience,
+            group: Group::Document,
+            explain: false,
+            deadline: None,
+        }
+    }
+}
+
 /// Longest query in characters.
 pub const MAX_QUERY_CHARS: usize = 4_000;
 /// Most hits of one answer.

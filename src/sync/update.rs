@@ -423,34 +423,26 @@ fn read(
     source: &Source<CorpusFile>,
     context: &LoadContext,
 ) -> (Source<CorpusFile>, Outcome) {
-    let outcome = load_file(&source.file, context);
-    let mut now = look_again(corpus, source);
-    if now.source_hash == source.source_hash {
-        return (source.clone(), outcome);
-    }
-    for n_reads in 2.. {
-        let before = now;
-        // The defaults may be what changed.
-        let context = LoadContext {
-            limits: context.limits.clone(),
-            defaults: FolderDefaults::load_above(corpus, [before.path.as_str()]),
-            ..LoadContext::default()
-        };
-        let outcome = load_file(&before.file, &context);
-        now = look_again(corpus, &before);
-        if now.source_hash == before.source_hash {
-            return (before, outcome);
+    let mut state = source.clone();
+    let mut renewed = None;
+    let mut n_reads = 0;
+    loop {
+        let outcome = load_file(&state.file, renewed.as_ref().unwrap_or(context));
+        let now = look_again(corpus, &state);
+        n_reads += 1;
+        if now.source_hash == state.source_hash {
+            return (state, outcome);
         }
         if n_reads == MAX_READS {
-            let source_hash = hash_with(corpus, &before.file, CHANGED_WHILE_READ);
-            return (
-                Source {
-                    source_hash,
-                    ..before
-                },
-                outcome,
-            );
+            state.source_hash = hash_with(corpus, &state.file, CHANGED_WHILE_READ);
+            return (state, outcome);
         }
+        // The defaults may be what changed.
+        renewed = Some(LoadContext {
+            limits: context.limits.clone(),
+            defaults: FolderDefaults::load_above(corpus, [now.path.as_str()]),
+            ..LoadContext::default()
+        });
+        state = now;
     }
-    unreachable!("the loop ends by returning")
 }
