@@ -153,6 +153,8 @@ pub struct AssistConfig {
     pub idle_minutes: u64,
     /// Calls that may go on at once.
     pub max_calls: usize,
+    /// What is kept of a call is deleted so many days after its last moment.
+    pub retention_days: u64,
 }
 
 /// `[server]`
@@ -261,6 +263,7 @@ impl Default for AssistConfig {
             min_confidence: 0.2,
             idle_minutes: 30,
             max_calls: 2_000,
+            retention_days: 180,
         }
     }
 }
@@ -372,7 +375,8 @@ impl Config {
     pub fn assist_settings(&self) -> assist::Settings {
         assist::Settings {
             min_confidence: self.assist.min_confidence,
-            patience: Duration::from_millis(self.server.search_deadline_ms),
+            patience: Some(Duration::from_millis(self.server.search_deadline_ms)),
+            as_of: None,
             audience: self.server.audience,
         }
     }

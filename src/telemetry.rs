@@ -158,6 +158,12 @@ impl Metrics {
         gauge!("zhiku_changes_waiting").set(n_paths as f64);
     }
 
+    /// So many calls go on, and so many entries of calls were lost since the start.
+    pub fn calls(&self, n_calls: usize, n_lost_entries: u64) {
+        gauge!("zhiku_calls").set(n_calls as f64);
+        counter!("zhiku_call_entries_lost_total").absolute(n_lost_entries);
+    }
+
     /// The index could not follow the corpus, and will try again.
     pub fn update_failed(&self) {
         counter!("zhiku_update_failures_total").increment(1);
@@ -199,6 +205,11 @@ fn describe() {
     describe_counter!(
         "zhiku_update_failures_total",
         "Updates of the index that failed as a whole"
+    );
+    describe_gauge!("zhiku_calls", "Calls that go on");
+    describe_counter!(
+        "zhiku_call_entries_lost_total",
+        "Entries of calls that could not be kept"
     );
     describe_gauge!("zhiku_generation", "The generation that serves");
     describe_gauge!("zhiku_documents", "Documents in the generation that serves");

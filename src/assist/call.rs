@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
+
 use super::moment::Moment;
 use super::offers::{Offer, Offers, Search, offers};
 use super::say::say;
@@ -31,10 +33,19 @@ pub struct Settings {
     /// Nothing is shown unless its first answer is right with this probability; further answers
     /// below it may be half as likely.
     pub min_confidence: f32,
-    /// How long a search may wait for a slow side.
-    pub patience: Duration,
+    /// How long a search may wait for a slow side; `None`: until it answers.
+    pub patience: Option<Duration>,
+    /// The day whose rules count; `None`: today.
+    pub as_of: Option<Date>,
     /// Agents see documents of this audience and below.
     pub audience: Audience,
+}
+
+impl Settings {
+    /// Whether an answer may be shown first.
+    fn is_likely(&self, offer: &Offer) -> bool {
+        offer.is_agreed && offer.confidence >= self.min_confidence
+    }
 }
 
 /// What is known of a call besides what is said in it.
@@ -89,6 +100,8 @@ pub struct Recommendations {
     pub department: Option<String>,
     /// Likeliest first, but what was on the screen first stays first while it is about as likely.
     pub items: Vec<Recommendation>,
+    /// 话术: what to say in the situation, besides the answers.
+    pub script: Vec<Recommendation>,
     /// In the order in which they were said.
     pub keywords: Vec<Keyword>,
     /// Why it is worse than it could be.
@@ -97,12 +110,56 @@ pub struct Recommendations {
     pub took: Duration,
 }
 
+/// A question that was put to the index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The utterance after which it was asked.
+    pub utterance_id: String,
+    /// What was taken for the question, without personal data.
+    pub question: String,
+    /// The likeliest answer.
+    pub best: Option<BestAnswer>,
+    /// Whether that is likely enough to be shown.
+    pub is_answered: bool,
+}
+
+/// The likeliest answer to a question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BestAnswer {
+    /// Its document.
+    pub document_id: String,
+    /// 归口部门
+    pub department: Option<String>,
+    /// The probability that it is right.
+    pub confidence: f32,
+}
+
+/// What became of an utterance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Whether it was not known before, or says something else now.
+    pub is_new: bool,
+    /// Whether [`Call::think`] is due: never by what is not final, known, or said by the agent.
+    pub is_question: bool,
+}
+
+/// What an utterance led to.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// The question that was put to the index by it.
+    pub asked: Option<Asked>,
+    /// What the agent should see from now on, if that changed.
+    pub shown: Option<Arc<Recommendations>>,
+}
+
 /// A call that goes on.
 #[derive(Debug)]
 pub struct Call {
     id: String,
     transcript: Transcript,
     latest: Option<Arc<Recommendations>>,
+    /// How often what the agent sees has changed.
+    revision: u64,
     /// Whether the last question could not be put to the index.
     is_unanswered: bool,
     /// Ids of recommendations that the agent does not want to see again.
@@ -116,9 +173,15 @@ impl Call {
             id: id.to_owned(),
             transcript: Transcript::default(),
             latest: None,
+            revision: 0,
             is_unanswered: false,
             dismissed: BTreeSet::new(),
         }
+    }
+
+    /// The id that the client gave it.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// What was said.
@@ -126,41 +189,97 @@ impl Call {
         &self.transcript
     }
 
+    /// How often what the agent sees has changed; 0 while there was nothing to say.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// What the agent sees; `None` while there was nothing to say.
     pub fn latest(&self) -> Option<&Arc<Recommendations>> {
         self.latest.as_ref()
     }
 
-    /// Takes in an utterance. What the agent should see from now on, if that changes by it: never
-    /// by what is not final, known, or said by the agent.
+    /// A call that went on before: what was said, the newest revision, and what was dismissed. What
+    /// was on the screen is not known any more.
+    pub fn resumed(
+        id: &str,
+        utterances: impl IntoIterator<Item = Utterance>,
+        revision: u64,
+        dismissed: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let mut call = Self::new(id);
+        for utterance in utterances {
+            call.transcript.take(utterance);
+        }
+        call.revision = revision;
+        call.dismissed.extend(dismissed);
+        call
+    }
+
+    /// [`Call::take`], then [`Call::think`] if that is due.
     ///
     /// # Errors
-    /// [`SearchError`] when the index cannot be read; the utterance is kept, and the question is put
-    /// again when the caller's turn comes again or the caller says something else.
+    /// As [`Call::think`].
     pub fn hear(
         &mut self,
         utterance: Utterance,
         search: Search<'_>,
         settings: &Settings,
-    ) -> Result<Option<Arc<Recommendations>>, SearchError> {
-        let began = Instant::now();
+    ) -> Result<Heard, SearchError> {
+        match self.take(utterance).is_question {
+            true => self.think(search, settings),
+            false => Ok(Heard::default()),
+        }
+    }
+
+    /// Takes in an utterance.
+    pub fn take(&mut self, utterance: Utterance) -> Noted {
         let is_turn = utterance.is_final && utterance.speaker == Speaker::Caller;
         let is_new = self.transcript.take(utterance) == Taken::New;
-        if !is_turn || !(is_new || self.is_unanswered) {
-            return Ok(None);
+        Noted {
+            is_new,
+            is_question: is_turn && (is_new || self.is_unanswered),
         }
+    }
+
+    /// Looks for answers to what the caller said last, and decides what the agent should see.
+    ///
+    /// # Errors
+    /// [`SearchError`] when the index cannot be read; the question is put again when the caller's turn
+    /// comes again or the caller says something else.
+    pub fn think(&mut self, search: Search<'_>, settings: &Settings) -> Result<Heard, SearchError> {
+        let began = Instant::now();
         let Some(moment) = Moment::of(&self.transcript) else {
-            return Ok(None);
+            return Ok(Heard::default());
         };
         self.is_unanswered = true;
-        let mut found = offers(search, &moment, settings.audience, settings.patience)?;
+        let mut found = offers(search, &moment, settings)?;
         self.is_unanswered = false;
-        let Some(chosen) = self.choose(std::mem::take(&mut found.offers), settings) else {
-            return Ok(None);
+        let asked = Asked {
+            utterance_id: moment.utterance_id.clone(),
+            question: moment.current.clone(),
+            best: found.offers.first().map(|offer| BestAnswer {
+                document_id: offer.hit.document_id.clone(),
+                department: offer.hit.department.clone(),
+                confidence: offer.confidence,
+            }),
+            is_answered: found
+                .offers
+                .first()
+                .is_some_and(|offer| settings.is_likely(offer)),
         };
-        let recommendations = Arc::new(self.recommend(&moment, &found, chosen, began));
-        self.latest = Some(recommendations.clone());
-        Ok(Some(recommendations))
+        let chosen = self.choose(std::mem::take(&mut found.offers), settings);
+        let shown = chosen.map(|chosen| {
+            let recommendations = self.recommend(&moment, &found, chosen, began);
+            self.revision = recommendations.revision;
+            let recommendations = Arc::new(recommendations);
+            self.latest = Some(recommendations.clone());
+            recommendations
+        });
+        Ok(Heard {
+            asked: Some(asked),
+            shown,
+        })
     }
 
     /// Takes a recommendation off the screen for the rest of the call. Whether it was one of this
@@ -176,7 +295,8 @@ impl Call {
             return false;
         }
         let mut left = Recommendations::clone(latest);
-        left.revision += 1;
+        self.revision += 1;
+        left.revision = self.revision;
         left.items.retain(|item| item.id != recommendation_id);
         self.latest = Some(Arc::new(left));
         self.dismissed.insert(recommendation_id.to_owned());
@@ -200,8 +320,7 @@ impl Call {
         if let Some(at) = first {
             wanted[..=at].rotate_right(1);
         }
-        let is_likely =
-            |offer: &Offer| offer.is_agreed && offer.confidence >= settings.min_confidence;
+        let is_likely = |offer: &Offer| settings.is_likely(offer);
         if first.is_none() && !is_likely(wanted.first()?) {
             return None;
         }
@@ -243,12 +362,13 @@ impl Call {
             })
             .collect();
         Recommendations {
-            revision: self.latest.as_ref().map_or(0, |latest| latest.revision) + 1,
+            revision: self.revision + 1,
             after_utterance: moment.utterance_id.clone(),
             generation: found.generation,
             question: moment.current.clone(),
             department: items.first().and_then(|item| item.hit.department.clone()),
             keywords: self.keywords(&items),
+            script: Vec::new(),
             items,
             degraded: found.degraded.clone(),
             took: began.elapsed(),
@@ -338,7 +458,8 @@ mod tests {
 
     const SETTINGS: Settings = Settings {
         min_confidence: 0.2,
-        patience: Duration::from_secs(1),
+        patience: None,
+        as_of: None,
         audience: Audience::Agent,
     };
 
@@ -430,7 +551,7 @@ mod tests {
                     at: None,
                     labels: Default::default(),
                 };
-                if let Some(shown) = self.call.hear(said, &search, &SETTINGS).unwrap() {
+                if let Some(shown) = self.call.hear(said, &search, &SETTINGS).unwrap().shown {
                     let shown = shown.items.iter().map(|item| item.hit.document_id.clone());
                     return Some(shown.collect());
                 }
@@ -529,6 +650,7 @@ mod tests {
             talk.call
                 .hear(said, &other, &SETTINGS)
                 .unwrap()
+                .shown
                 .map(|shown| shown.items[0].hit.passage_id.clone())
         };
         assert_eq!(
@@ -555,8 +677,9 @@ mod tests {
         assert!(
             call.hear(said.clone(), &search, &SETTINGS)
                 .unwrap()
+                .shown
                 .is_some()
         );
-        assert!(call.hear(said, &search, &SETTINGS).unwrap().is_none());
+        assert!(call.hear(said, &search, &SETTINGS).unwrap().asked.is_none());
     }
 }

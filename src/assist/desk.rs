@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::call::{Attributes, Call, Recommendations, Settings};
+use super::call::{Attributes, Call, Heard, Recommendations, Settings};
+use super::journal::{CallRef, Entry, Journal};
 use super::offers::Search;
 use super::transcript::Utterance;
 use crate::retrieval::SearchError;
@@ -44,25 +45,18 @@ pub struct OpenCall {
 /// A call at one moment.
 #[derive(Clone, Debug)]
 pub struct CallView {
-    /// Given by the client.
-    pub id: String,
+    /// Which call it is.
+    pub call: CallRef,
     /// What else is known of it.
     pub attributes: Attributes,
-    /// When it was first heard of; tells calls of one id apart.
-    pub started_at: Timestamp,
     /// Whether it is over: what is said later changes nothing.
     pub is_ended: bool,
     /// The last part of what was said.
     pub utterances: Vec<Utterance>,
-    /// What the agent sees; `None` while there was nothing to say.
+    /// How often what the agent sees has changed; 0 while there was nothing to say.
+    pub revision: u64,
+    /// What the agent sees; `None` while there was nothing to say, or that is forgotten.
     pub latest: Option<Arc<Recommendations>>,
-}
-
-impl CallView {
-    /// How often what the agent sees has changed.
-    pub fn revision(&self) -> u64 {
-        self.latest.as_ref().map_or(0, |latest| latest.revision)
-    }
 }
 
 impl Desk {
@@ -79,17 +73,16 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError::Full`]
-    pub fn open(&self, id: &str, attributes: Attributes) -> Result<Arc<OpenCall>, DeskError> {
+    pub fn open(
+        &self,
+        id: &str,
+        attributes: Attributes,
+        journal: &dyn Journal,
+    ) -> Result<Arc<OpenCall>, DeskError> {
         let mut calls = lock(&self.calls);
         if let Some(known) = calls.get(id).cloned() {
             drop(calls);
-            known.touch();
-            known.change_view(|view| {
-                let noted = &mut view.attributes;
-                noted.agent = noted.agent.take().or(attributes.agent);
-                noted.region = noted.region.take().or(attributes.region);
-                noted.channel = noted.channel.take().or(attributes.channel);
-            });
+            known.learn(attributes, journal);
             return Ok(known);
         }
         let idle = match calls.len() >= self.max_calls {
@@ -97,13 +90,15 @@ impl Desk {
             false => Vec::new(),
         };
         let is_full = calls.len() >= self.max_calls;
-        let call = Arc::new(OpenCall::new(id, attributes));
+        let call = Arc::new(OpenCall::new(Call::new(id), attributes, Timestamp::now()));
         if !is_full {
+            let view = call.view();
+            journal.note(&view.call, Entry::Known(&view.attributes));
             calls.insert(id.to_owned(), call.clone());
         }
         drop(calls);
         for call in idle {
-            call.end();
+            call.end(journal);
         }
         match is_full {
             true => Err(DeskError::Full(self.max_calls)),
@@ -116,20 +111,27 @@ impl Desk {
         lock(&self.calls).get(id).cloned()
     }
 
+    /// Goes on with a call of before a restart, unless one of that id goes on.
+    pub fn resume(&self, call: Call, attributes: Attributes, started_at: Timestamp) {
+        let id = call.id().to_owned();
+        let open = || Arc::new(OpenCall::new(call, attributes, started_at));
+        lock(&self.calls).entry(id).or_insert_with(open);
+    }
+
     /// Ends a call; whoever listens is told. Whether it went on.
-    pub fn end(&self, id: &str) -> bool {
+    pub fn end(&self, id: &str, journal: &dyn Journal) -> bool {
         let Some(ended) = lock(&self.calls).remove(id) else {
             return false;
         };
-        ended.end();
+        ended.end(journal);
         true
     }
 
     /// Ends calls in which nothing has happened for long; how many there were.
-    pub fn end_idle(&self) -> usize {
+    pub fn end_idle(&self, journal: &dyn Journal) -> usize {
         let ended = take_idle(&mut lock(&self.calls), self.idle);
         for call in &ended {
-            call.end();
+            call.end(journal);
         }
         ended.len()
     }
@@ -147,17 +149,22 @@ fn take_idle(calls: &mut HashMap<String, Arc<OpenCall>>, idle: Duration) -> Vec<
 }
 
 impl OpenCall {
-    fn new(id: &str, attributes: Attributes) -> Self {
+    fn new(call: Call, attributes: Attributes, started_at: Timestamp) -> Self {
+        let call_ref = CallRef {
+            id: call.id().to_owned(),
+            started_at: Timestamp::from_millisecond(started_at.as_millisecond())
+                .unwrap_or(started_at),
+        };
         Self {
-            call: Mutex::new(Call::new(id)),
             view: Mutex::new(Arc::new(CallView {
-                id: id.to_owned(),
+                call: call_ref,
                 attributes,
-                started_at: Timestamp::now(),
                 is_ended: false,
-                utterances: Vec::new(),
-                latest: None,
+                utterances: call.transcript().utterances().cloned().collect(),
+                revision: call.revision(),
+                latest: call.latest().cloned(),
             })),
+            call: Mutex::new(call),
             last_used: Mutex::new(Instant::now()),
             news: watch::Sender::new(0),
         }
@@ -175,21 +182,36 @@ impl OpenCall {
         utterances: Vec<Utterance>,
         search: Search<'_>,
         settings: &Settings,
+        journal: &dyn Journal,
     ) -> Result<Option<Arc<Recommendations>>, SearchError> {
         self.touch();
         let mut call = lock(&self.call);
         let mut changed = Ok(None);
         for utterance in utterances {
-            if self.view().is_ended {
+            let view = self.view();
+            if view.is_ended {
                 break;
             }
-            let heard = call.hear(utterance, search, settings);
+            let noted = call.take(utterance.clone());
+            if noted.is_new {
+                journal.note(&view.call, Entry::Heard(&utterance));
+            }
+            let heard = match noted.is_question {
+                true => call.think(search, settings),
+                false => Ok(Heard::default()),
+            };
             self.show(&call);
             match heard {
-                Ok(Some(recommendations)) if changed.is_ok() => changed = Ok(Some(recommendations)),
-                Ok(_) => {}
-                Err(error) if changed.is_ok() => changed = Err(error),
-                Err(_) => {}
+                Ok(heard) => {
+                    if let Some(asked) = &heard.asked {
+                        journal.note(&view.call, Entry::Asked(asked));
+                    }
+                    if let Some(shown) = heard.shown {
+                        journal.note(&view.call, Entry::Shown(&shown));
+                        changed = changed.map(|_| Some(shown));
+                    }
+                }
+                Err(error) => changed = changed.and(Err(error)),
             }
         }
         changed
@@ -216,14 +238,14 @@ impl OpenCall {
 
     /// Lets others see the state of the call.
     fn show(&self, call: &Call) {
-        let before = self.view().revision();
+        let before = self.view().revision;
         self.change_view(|view| {
             view.utterances = call.transcript().utterances().cloned().collect();
+            view.revision = call.revision();
             view.latest = call.latest().cloned();
         });
-        let now = self.view().revision();
-        if now != before {
-            self.news.send_replace(now);
+        if call.revision() != before {
+            self.news.send_replace(call.revision());
         }
     }
 
@@ -240,8 +262,25 @@ impl OpenCall {
         lock(&self.last_used).elapsed() >= idle
     }
 
-    fn end(&self) {
+    /// Notes what was not known of the call.
+    fn learn(&self, attributes: Attributes, journal: &dyn Journal) {
+        self.touch();
+        let before = self.view();
+        let known = before.attributes.clone();
+        let known = Attributes {
+            agent: known.agent.or(attributes.agent),
+            region: known.region.or(attributes.region),
+            channel: known.channel.or(attributes.channel),
+        };
+        if known != before.attributes {
+            journal.note(&before.call, Entry::Known(&known));
+            self.change_view(|view| view.attributes = known);
+        }
+    }
+
+    fn end(&self, journal: &dyn Journal) {
         self.change_view(|view| view.is_ended = true);
+        journal.note(&self.view().call, Entry::Ended);
         // Wakes who listens; the revision stays what it is.
         self.news.send_modify(|_| {});
     }
@@ -254,40 +293,45 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::journal::NoJournal;
     use super::*;
 
     #[test]
     fn calls_are_counted_and_end() {
         let desk = Desk::new(2, Duration::from_secs(60));
-        let first = desk.open("a", Attributes::default()).unwrap();
+        let first = desk.open("a", Attributes::default(), &NoJournal).unwrap();
         let known = Attributes {
             agent: Some("7".into()),
             ..Attributes::default()
         };
-        assert!(Arc::ptr_eq(&desk.open("a", known).unwrap(), &first));
+        assert!(Arc::ptr_eq(
+            &desk.open("a", known, &NoJournal).unwrap(),
+            &first
+        ));
         assert_eq!(first.view().attributes.agent.clone(), Some("7".into()));
-        desk.open("b", Attributes::default()).unwrap();
+        desk.open("b", Attributes::default(), &NoJournal).unwrap();
         assert_eq!(
-            desk.open("c", Attributes::default()).unwrap_err(),
+            desk.open("c", Attributes::default(), &NoJournal)
+                .unwrap_err(),
             DeskError::Full(2)
         );
         let mut news = first.news();
-        assert!(desk.end("a") && !desk.end("a"));
+        assert!(desk.end("a", &NoJournal) && !desk.end("a", &NoJournal));
         assert!(news.has_changed().unwrap() && *news.borrow_and_update() == 0);
         assert!(first.view().is_ended);
-        desk.open("c", Attributes::default()).unwrap();
-        assert_eq!((desk.n_calls(), desk.end_idle()), (2, 0));
+        desk.open("c", Attributes::default(), &NoJournal).unwrap();
+        assert_eq!((desk.n_calls(), desk.end_idle(&NoJournal)), (2, 0));
     }
 
     #[test]
     fn idle_calls_make_room() {
         let desk = Desk::new(1, Duration::ZERO);
-        let idle = desk.open("a", Attributes::default()).unwrap();
-        desk.open("b", Attributes::default()).unwrap();
+        let idle = desk.open("a", Attributes::default(), &NoJournal).unwrap();
+        desk.open("b", Attributes::default(), &NoJournal).unwrap();
         assert!(
             desk.get("a").is_none() && idle.view().is_ended,
             "who listens is told"
         );
-        assert_eq!((desk.end_idle(), desk.n_calls()), (1, 0));
+        assert_eq!((desk.end_idle(&NoJournal), desk.n_calls()), (1, 0));
     }
 }

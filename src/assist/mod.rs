@@ -6,13 +6,18 @@
 
 mod call;
 mod desk;
+mod journal;
 mod moment;
 mod offers;
 mod say;
 mod transcript;
 
-pub use call::{Attributes, Call, Keyword, Recommendation, Recommendations, Settings};
+pub use call::{
+    Asked, Attributes, BestAnswer, Call, Heard, Keyword, Noted, Recommendation, Recommendations,
+    Settings,
+};
 pub use desk::{CallView, Desk, DeskError, OpenCall};
+pub use journal::{CallRef, Entry, Journal, NoJournal};
 pub use moment::Moment;
 pub use offers::{Offer, Offers, Search, offers};
 pub use say::{MAX_SAY_CHARS, say};

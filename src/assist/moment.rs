@@ -1,12 +1,13 @@
 //! Which part of the last turns is the question now.
 //!
-//! Fillers, greetings, confirmations and numbers of persons are no question. What the caller said
+//! Fillers, greetings, confirmations and personal data are no question. What the caller said
 //! last is, alone and together with what led to it: a short reply (`对，是二手房`) means something only
 //! with the question before it, and a new matter needs nothing from before. Both readings are asked;
 //! which one counts, the answers decide.
 
 use super::transcript::{Speaker, Transcript, Utterance};
 use crate::document::ByteSpan;
+use crate::text::without_personal_data;
 
 /// Turns before the current one that may belong to it.
 const CONTEXT_TURNS: usize = 3;
@@ -230,13 +231,15 @@ const PARTICLES: &[char] = &[
 ];
 
 /// The clauses of an utterance that could be looked up, joined by spaces; empty if there are none.
+/// The same for a text whose personal data is masked.
 pub fn content(text: &str) -> String {
-    let kept: Vec<&str> = clauses(text)
-        .map(|clause| clause.of(text))
+    let text = without_personal_data(text);
+    let kept: Vec<&str> = clauses(&text)
+        .map(|clause| clause.of(&text))
         .filter(|clause| !is_empty_talk(clause))
         .map(without_fillers)
         .collect();
-    without_numbers(&kept.join(" "))
+    kept.join(" ")
 }
 
 /// Whether an utterance says yes and nothing else.
@@ -304,31 +307,6 @@ fn is_empty_talk(clause: &str) -> bool {
     true
 }
 
-/// Without numbers of seven digits and more: they name persons, not matters.
-fn without_numbers(text: &str) -> String {
-    let is_digit = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
-    let mut kept = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    let mut digits = String::new();
-    while let Some(c) = chars.next() {
-        if is_digit(c) {
-            digits.push(c);
-        } else {
-            kept.push(c);
-        }
-        let is_end = !chars.peek().copied().is_some_and(is_digit);
-        if is_end && !digits.is_empty() {
-            if digits.chars().count() < 7 {
-                // Back before what followed it: nothing did yet, or it was no digit.
-                let at = kept.len() - if is_digit(c) { 0 } else { c.len_utf8() };
-                kept.insert_str(at, &digits);
-            }
-            digits.clear();
-        }
-    }
-    kept.trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -385,7 +363,7 @@ mod tests {
         assert_eq!(content("我的手机号是13900001111"), "我的手机号是");
         assert_eq!(
             content("身份证110101199001011234有24位吗"),
-            "身份证有24位吗"
+            "身份证 有24位吗"
         );
         assert_eq!(content("2026年交了1200元"), "2026年交了1200元");
     }

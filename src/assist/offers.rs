@@ -1,10 +1,10 @@
 //! The moment → answers that could be put in front of the agent.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::call::Settings;
 use super::moment::Moment;
-use crate::document::Audience;
 use crate::retrieval::{Degraded, Hit, SearchError, SearchRequest, SearchResponse};
 
 /// Hits that each reading of the moment contributes.
@@ -52,8 +52,7 @@ pub struct Offers {
 pub fn offers(
     search: Search<'_>,
     moment: &Moment,
-    audience: Audience,
-    patience: Duration,
+    settings: &Settings,
 ) -> Result<Offers, SearchError> {
     let mut found = Offers::default();
     let mut by_document: BTreeMap<String, Offer> = BTreeMap::new();
@@ -66,8 +65,9 @@ pub fn offers(
             continue;
         };
         let response = search(&SearchRequest {
-            deadline: Some(Instant::now() + patience),
-            ..SearchRequest::new(query.clone(), HITS_PER_READING, audience)
+            deadline: settings.patience.map(|patience| Instant::now() + patience),
+            as_of: settings.as_of,
+            ..SearchRequest::new(query.clone(), HITS_PER_READING, settings.audience)
         })?;
         found.generation = found.generation.max(response.generation);
         let is_whole = response.degraded.is_empty();

@@ -92,9 +92,9 @@ fn play(
                 .iter()
                 .map(|item| name(&item.hit.citation.path))
                 .collect(),
-            is_changed: changed.is_some(),
+            is_changed: changed.shown.is_some(),
         });
-        if let Some(changed) = changed {
+        if let Some(changed) = changed.shown {
             for item in &changed.items {
                 tracing::debug!(call = judged.id, turn = n, confidence = item.confidence, title = item.hit.title, say = item.say, why = ?item.why, signals = ?item.hit.signals, "recommended");
             }

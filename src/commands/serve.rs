@@ -2,24 +2,26 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Console;
 use super::served::Served;
-use super::workplace::{Workplace, analyser, limits, retriever, watch_settings};
+use super::workplace::{Workplace, analyser, call_records_path, limits, retriever, watch_settings};
 use super::{Places, index};
+use crate::assist::{Call, Desk};
 use crate::config::{Config, Overrides};
 use crate::engine::PassageIndex;
 use crate::http::{App, serve};
-use crate::records::{Receipt, Records};
+use crate::records::{CallRecords, Receipt, Records};
 use crate::sync::{Listener, Live, SyncError, Watch};
 use crate::telemetry::{Metrics, start_logging};
 
@@ -57,21 +59,30 @@ async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
     let served = Arc::new(Served::default());
     let metrics = Metrics::start()?;
     let app = App::new(served.clone(), &config, metrics.clone());
+    let (desk, call_records) = app.calls();
     let shutdown = CancellationToken::new();
     let stop = Arc::new(AtomicBool::new(false));
 
     let background = {
         let (served, stop, shutdown) = (served.clone(), stop.clone(), shutdown.clone());
+        let call_records = call_records.clone();
         tokio::task::spawn_blocking(move || {
             // However this ends, by a panic too: a server whose index stands still must not go on.
             let _stops_the_server = shutdown.drop_guard();
-            prepare(&config, &served, &metrics, &stop)
+            let calls = Calls {
+                desk,
+                records: call_records,
+            };
+            prepare(&config, &served, &calls, &metrics, &stop)
         })
     };
     let signals = tokio::spawn(stop_on_signal(shutdown.clone()));
     let http = serve(listener, Arc::new(app), shutdown).await;
     stop.store(true, Ordering::Relaxed);
     signals.abort();
+    if let Some(records) = call_records.get() {
+        records.flush().await;
+    }
     background.await.context("the indexing thread panicked")??;
     http.context("the server failed")
 }
@@ -80,10 +91,13 @@ async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
 fn prepare(
     config: &Config,
     served: &Served,
+    calls: &Calls,
     metrics: &Metrics,
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
     let mut workplace = Workplace::open(config)?;
+    // Before anything is served, so that nothing is said that is not kept.
+    calls.go_on(config)?;
     served.begin(retriever(config, workplace.index.clone())?);
     served.share_records(Records::open_read_only(&workplace.records_path)?)?;
     // Before the first look, so that nothing falls between the two.
@@ -123,6 +137,38 @@ fn prepare(
         live.follow(watch, stop)
     })?;
     Ok(())
+}
+
+/// The calls that go on, and where they are kept.
+struct Calls {
+    desk: Arc<Desk>,
+    records: Arc<OnceLock<CallRecords>>,
+}
+
+impl Calls {
+    /// Opens what is kept of calls, and goes on with those that a restart interrupted.
+    fn go_on(&self, config: &Config) -> anyhow::Result<()> {
+        let keep = Duration::from_secs(86_400 * config.assist.retention_days);
+        let records = CallRecords::open(&call_records_path(config), keep)?;
+        let idle = SignedDuration::from_mins(config.assist.idle_minutes as i64);
+        let open = records.reader()?.open_calls(Timestamp::now() - idle)?;
+        if !open.is_empty() {
+            tracing::info!(n_calls = open.len(), "calls of before the restart go on");
+        }
+        for kept in open {
+            let call = Call::resumed(
+                &kept.call.id,
+                kept.utterances,
+                kept.revision,
+                kept.dismissed,
+            );
+            self.desk
+                .resume(call, kept.attributes, kept.call.started_at);
+        }
+        // A second call would mean a second server in one process; the first one stays.
+        let _ = self.records.set(records);
+        Ok(())
+    }
 }
 
 /// Builds the graph over the vectors whenever enough of them are new, and leaves out those that

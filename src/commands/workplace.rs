@@ -87,6 +87,11 @@ pub(super) fn records_path(config: &Config) -> PathBuf {
     config.index.path.join("records.sqlite")
 }
 
+/// Where what is kept of calls stands.
+pub(super) fn call_records_path(config: &Config) -> PathBuf {
+    config.index.path.join("calls.sqlite")
+}
+
 /// How changes of the corpus are noticed.
 pub(super) fn watch_settings(config: &Config) -> WatchSettings {
     let watch = &config.watch;

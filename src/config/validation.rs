@@ -12,6 +12,7 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
         ("watch.poll_interval_s", config.watch.poll_interval_s),
         ("assist.idle_minutes", config.assist.idle_minutes),
         ("assist.max_calls", config.assist.max_calls as u64),
+        ("assist.retention_days", config.assist.retention_days),
         (
             "server.request_timeout_ms",
             config.server.request_timeout_ms,
@@ -47,6 +48,18 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
             "assist.min_confidence",
             format!("{confidence} is not in 0.0..=1.0"),
         ));
+    }
+    for (key, value, most) in [
+        ("assist.idle_minutes", config.assist.idle_minutes, 10_080),
+        (
+            "assist.retention_days",
+            config.assist.retention_days,
+            36_500,
+        ),
+    ] {
+        if value > most {
+            return Err((key, format!("{value} is not in 1..={most}")));
+        }
     }
     let candidates = config.retrieval.candidates;
     if !(1..=10_000).contains(&candidates) {

@@ -1,7 +1,7 @@
 //! What every handler holds: the backend, the limits and the metrics.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Status};
 use super::problem::{Problem, ProblemKind};
-use crate::assist::{self, Desk};
+use crate::assist::{self, Desk, Journal, NoJournal};
 use crate::config::{Config, ServerConfig};
 use crate::document::Audience;
+use crate::records::CallRecords;
 use crate::telemetry::Metrics;
 
 /// How often a request that waits for a generation looks for it.
@@ -26,6 +27,8 @@ pub struct App {
     pub(super) server: ServerConfig,
     /// The calls that go on.
     pub(super) desk: Arc<Desk>,
+    /// Where what happens in them is kept, as soon as it is open.
+    call_records: Arc<OnceLock<CallRecords>>,
     /// How they are assisted.
     pub(super) assist: assist::Settings,
     /// Cancelled when the server stops: answers without an end must end then.
@@ -52,11 +55,41 @@ impl App {
                 config.assist.max_calls,
                 Duration::from_secs(60 * config.assist.idle_minutes),
             )),
+            call_records: Arc::default(),
             assist: config.assist_settings(),
             closing: CancellationToken::new(),
             corpus: config.corpus.path.clone(),
             max_file_bytes: config.limits.max_file_bytes,
         }
+    }
+
+    /// The calls that go on, and the place for where they are kept, for whoever opens that.
+    pub fn calls(&self) -> (Arc<Desk>, Arc<OnceLock<CallRecords>>) {
+        (self.desk.clone(), self.call_records.clone())
+    }
+
+    /// What notes what happens in calls.
+    pub(super) fn journal(&self) -> &dyn Journal {
+        match self.call_records.get() {
+            Some(records) => records,
+            None => &NoJournal,
+        }
+    }
+
+    /// Entries of calls that could not be kept.
+    pub(super) fn n_lost_entries(&self) -> u64 {
+        self.call_records.get().map_or(0, CallRecords::n_lost)
+    }
+
+    /// What is kept of calls.
+    ///
+    /// # Errors
+    /// [`ProblemKind::NotReady`] until it is open.
+    pub(super) fn call_records(&self) -> Result<&CallRecords, Problem> {
+        self.call_records.get().ok_or_else(|| {
+            let detail = "The records of calls are not open yet.";
+            Problem::new(ProblemKind::NotReady, detail)
+        })
     }
 
     /// Who the callers are. One answer for all of them until there are keys.

@@ -35,6 +35,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
+/// What a JSON text holds, refused as a body would be.
+pub(super) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+    match Json::<T>::from_bytes(json) {
+        Ok(Json(value)) => Ok(value),
+        Err(rejection) => Err(refused_body(rejection, json.len())),
+    }
+}
+
 fn refused_body(rejection: JsonRejection, max_body_bytes: usize) -> Problem {
     match rejection {
         JsonRejection::JsonDataError(err) => wrong_data(&err.body_text()),

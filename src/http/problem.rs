@@ -28,6 +28,7 @@ pub(super) enum ProblemKind {
     OriginalChanged,
     BodyTooLarge,
     UnsupportedMediaType,
+    UpgradeRequired,
     Internal,
     NotReady,
     Overloaded,
@@ -70,6 +71,11 @@ impl ProblemKind {
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
                 "The body must be JSON",
+            ),
+            Self::UpgradeRequired => (
+                S::UPGRADE_REQUIRED,
+                "upgrade_required",
+                "This address is for a WebSocket",
             ),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "The server failed"),
             Self::NotReady => (
@@ -148,6 +154,19 @@ impl Problem {
         }
     }
 
+    /// As a document, for where it is not an answer of its own.
+    pub(super) fn into_body(self) -> ProblemBody {
+        let (status, code, title) = self.kind.parts();
+        ProblemBody {
+            r#type: format!("urn:zhiku:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail,
+            code,
+            field: self.field,
+        }
+    }
+
     /// A fault of ours. Logs `reason`; the caller does not see it.
     pub(super) fn internal(reason: impl Display) -> Self {
         tracing::error!(%reason, "request failed");
@@ -183,20 +202,13 @@ impl From<BackendError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, code, title) = self.kind.parts();
-        let body = ProblemBody {
-            r#type: format!("urn:zhiku:problem:{code}"),
-            title,
-            status: status.as_u16(),
-            detail: self.detail,
-            code,
-            field: self.field,
-        };
-        let mut response = (status, axum::Json(body)).into_response();
+        let kind = self.kind;
+        let (status, ..) = kind.parts();
+        let mut response = (status, axum::Json(self.into_body())).into_response();
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);
-        if let Some(seconds) = self.kind.retry_after_s() {
+        if let Some(seconds) = kind.retry_after_s() {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response

@@ -39,7 +39,7 @@ pub async fn serve(
     let drain = Duration::from_millis(app.server.drain_timeout_ms);
     let metrics = app.metrics.clone();
     let closing = app.closing.clone();
-    let desk = app.desk.clone();
+    let calls = app.clone();
     let listener = listener.tap_io(|stream| {
         // Answers are written whole; waiting to fill a packet would only delay them. A socket that
         // refuses the option works without it.
@@ -56,7 +56,10 @@ pub async fn serve(
         loop {
             tokio::time::sleep(FOLD_INTERVAL).await;
             metrics.fold();
-            let n_ended = desk.end_idle();
+            let n_ended = calls.desk.end_idle(calls.journal());
+            calls
+                .metrics
+                .calls(calls.desk.n_calls(), calls.n_lost_entries());
             if n_ended > 0 {
                 tracing::info!(n_ended, "calls in which nothing was said any more are over");
             }

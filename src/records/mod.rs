@@ -2,19 +2,22 @@
 //!
 //! Which files were read, what became of them, which documents they hold and held, and what editors
 //! should look at. The search index can be rebuilt from the corpus; this file cannot, so it is never
-//! overwritten, and nothing but this module touches it.
+//! overwritten, and nothing but this module touches it. What is kept of calls has a file of its own,
+//! see [`CallRecords`].
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
+pub mod calls;
 mod comparison;
 mod receipts;
 mod schema;
 mod update;
 mod versions;
 
+pub use calls::CallRecords;
 pub use comparison::{Difference, KeyChange, PassageChange, compare, compare_metadata};
 pub use receipts::{Change, NewReceipt, Receipt};
 use schema::SCHEMA_VERSION;
@@ -36,13 +39,15 @@ pub enum RecordsError {
     },
     /// The file was written by another version.
     #[error(
-        "{path} has layout {found}, this version reads {SCHEMA_VERSION}: use a matching version of zhiku"
+        "{path} has layout {found}, this version reads {expected}: use a matching version of zhiku"
     )]
     Version {
         /// The database file.
         path: PathBuf,
         /// Its layout.
         found: i64,
+        /// The layout of this version.
+        expected: i64,
     },
     /// A kept state of a document cannot be written or read back.
     #[error("records.sqlite: a version of {document_id} is damaged: {source}")]
@@ -53,7 +58,7 @@ pub enum RecordsError {
         source: std::io::Error,
     },
     /// A statement failed.
-    #[error("records.sqlite: {0}")]
+    #[error("the records: {0}")]
     Sqlite(#[from] rusqlite::Error),
 }
 
@@ -176,6 +181,7 @@ impl Records {
             return Err(RecordsError::Version {
                 path: path.to_owned(),
                 found,
+                expected: SCHEMA_VERSION,
             });
         }
         Ok(Self { connection })

@@ -96,6 +96,7 @@ pub fn bring_up_to_date(connection: &Connection, path: &Path) -> Result<(), Reco
             return Err(RecordsError::Version {
                 path: path.to_owned(),
                 found,
+                expected: SCHEMA_VERSION,
             });
         }
     };

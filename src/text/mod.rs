@@ -6,12 +6,14 @@
 mod normalise;
 
 mod lexicon;
+mod personal;
 mod references;
 mod segment;
 mod stop_words;
 
 pub use lexicon::{Lexicon, LexiconProblem};
 pub use normalise::{Normalised, is_han, normalise};
+pub use personal::{mask, without_personal_data};
 pub use references::{Reference, canonical_doc_no, canonical_law_name, endings, references};
 pub use segment::{Analyser, Term};
 pub use stop_words::is_stop_word;

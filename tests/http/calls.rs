@@ -17,7 +17,7 @@ use zhiku::retrieval::{Citation, Contributions, Hit, SearchRequest, SearchRespon
 use crate::server::{FakeBackend, TestServer, empty_response, json_of, problem_of};
 
 /// Answers about the pension when it is asked for, with this probability.
-fn backend(confidence: f32) -> FakeBackend {
+pub fn backend(confidence: f32) -> FakeBackend {
     FakeBackend::answering(move |request: &SearchRequest| {
         let mut response: SearchResponse = empty_response(&request.query);
         if request.query.contains("退休金") {
@@ -27,7 +27,7 @@ fn backend(confidence: f32) -> FakeBackend {
     })
 }
 
-fn hit(confidence: f32) -> Hit {
+pub fn hit(confidence: f32) -> Hit {
     let text = "退休金每月15日发放。";
     Hit {
         document_id: "人社局/养老金.md".to_owned(),
@@ -65,16 +65,16 @@ fn hit(confidence: f32) -> Hit {
     }
 }
 
-fn said(id: &str, text: &str) -> Value {
+pub fn said(id: &str, text: &str) -> Value {
     json!({"utterances": [{"id": id, "speaker": "caller", "text": text}]})
 }
 
-async fn post(server: &TestServer, path: &str, body: Value) -> Response {
+pub async fn post(server: &TestServer, path: &str, body: Value) -> Response {
     let request = server.request(Method::POST, path).json(&body);
     request.send().await.unwrap()
 }
 
-async fn hear(server: &TestServer, body: Value) -> Value {
+pub async fn hear(server: &TestServer, body: Value) -> Value {
     json_of(post(server, "/v1/calls/c1/utterances", body).await, 200).await
 }
 
@@ -233,19 +233,12 @@ async fn what_is_dismissed_does_not_come_back() {
     let server = TestServer::start(backend(0.8)).await;
     let reply = hear(&server, said("u1", "退休金哪天发")).await;
     let id = &reply["recommendations"]["items"][0]["recommendation_id"];
-    let path = "/v1/calls/c1/dismiss";
-    assert_eq!(
-        post(&server, path, json!({"recommendation_id": id}))
-            .await
-            .status(),
-        204
-    );
-    assert_eq!(
-        post(&server, path, json!({"recommendation_id": id}))
-            .await
-            .status(),
-        204
-    );
+    let path = "/v1/calls/c1/feedback";
+    let dismissed = json!({"action": "dismissed", "recommendation_id": id});
+    for is_new in [true, false] {
+        let kept = json_of(post(&server, path, dismissed.clone()).await, 200).await;
+        assert_eq!(kept["is_new"], is_new);
+    }
     assert_eq!(
         hear(&server, said("u2", "退休金怎么领")).await["recommendations"],
         Value::Null
@@ -255,7 +248,8 @@ async fn what_is_dismissed_does_not_come_back() {
         (&call["revision"], &call["recommendations"]["items"]),
         (&json!(2), &json!([]))
     );
-    let problem = post(&server, path, json!({"recommendation_id": "x"})).await;
+    let unknown = json!({"action": "dismissed", "recommendation_id": "x"});
+    let problem = post(&server, path, unknown).await;
     assert_eq!(
         problem_of(problem, 400, "invalid_field").await["field"],
         "recommendation_id"

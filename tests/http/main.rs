@@ -2,6 +2,8 @@
 //!
 //! Each file opens with the properties that it checks.
 
+mod call_records;
+mod call_socket;
 mod calls;
 mod changes;
 mod documents;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use zhiku::http::{
     App, Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
     DocumentView, Original, Status, serve,
 };
-use zhiku::records::{Receipt, Version};
+use zhiku::records::{CallRecords, Receipt, Version};
 use zhiku::retrieval::{QueryReading, RelatedDocument, SearchError, SearchRequest, SearchResponse};
 use zhiku::telemetry::Metrics;
 
@@ -292,6 +293,8 @@ pub struct TestServer {
     pub address: SocketAddr,
     pub backend: Arc<FakeBackend>,
     pub corpus: tempfile::TempDir,
+    /// Holds what is kept of calls.
+    pub index: tempfile::TempDir,
     pub shutdown: CancellationToken,
     pub serving: Option<JoinHandle<std::io::Result<()>>>,
     client: reqwest::Client,
@@ -320,6 +323,10 @@ impl TestServer {
             &config,
             Metrics::start().unwrap(),
         );
+        let index = tempfile::tempdir().unwrap();
+        let keep = Duration::from_secs(3_600);
+        let records = CallRecords::open(&index.path().join("calls.sqlite"), keep).unwrap();
+        assert!(app.calls().1.set(records).is_ok());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -329,6 +336,7 @@ impl TestServer {
             address,
             backend,
             corpus,
+            index,
             shutdown,
             serving: Some(serving),
             client,

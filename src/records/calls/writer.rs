@@ -1,0 +1,576 @@
+//! The thread that writes.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::entry::{OwnedEntry, Request, Shown};
+use super::{FeedbackError, FeedbackKind, KeptFeedback, NewFeedback, Subject};
+use crate::assist::{Asked, Attributes, CallRef, Utterance};
+use crate::text::mask;
+
+/// Entries are gathered for so long before they are written.
+const GATHER: Duration = Duration::from_millis(200);
+/// Most entries of one transaction.
+const MAX_BATCH: usize = 1_024;
+/// How long the writer rests after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// What could not be written so often is given up.
+const MAX_ATTEMPTS: u32 = 60;
+/// How often calls that are kept no longer are deleted.
+const BETWEEN_PURGES: Duration = Duration::from_secs(3_600);
+/// Calls of one deletion, so that it does not hold what comes in meanwhile.
+const PURGED_AT_ONCE: usize = 200;
+/// Keys that are remembered.
+const MAX_KEYS: usize = 10_000;
+
+type FeedbackResult = Result<KeptFeedback, FeedbackError>;
+
+/// Writes what comes in, in order.
+pub struct Writer {
+    connection: Connection,
+    keep: Duration,
+    keys: HashMap<CallRef, i64>,
+    /// Calls that were deleted on request, by id, and when: what comes late of them is not kept.
+    forgotten: HashMap<String, Timestamp>,
+    purged_at: Option<Instant>,
+}
+
+/// What is told once a batch is on disk.
+enum Told {
+    Feedback(tokio::sync::oneshot::Sender<FeedbackResult>, FeedbackResult),
+    Forgotten(
+        tokio::sync::oneshot::Sender<Result<usize, FeedbackError>>,
+        usize,
+    ),
+    Flushed(tokio::sync::oneshot::Sender<()>),
+}
+
+impl Writer {
+    pub fn new(connection: Connection, keep: Duration) -> Self {
+        Self {
+            connection,
+            keep,
+            keys: HashMap::new(),
+            forgotten: HashMap::new(),
+            purged_at: None,
+        }
+    }
+
+    /// Until nobody sends any more and everything is written.
+    pub fn run(mut self, queue: &Receiver<Request>) {
+        loop {
+            let rest = match self.purge_if_due() {
+                true => Duration::ZERO,
+                false => BETWEEN_PURGES,
+            };
+            let first = match queue.recv_timeout(rest) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let batch = gather(first, queue);
+            self.write(batch);
+        }
+    }
+
+    /// Writes a batch, all of it or nothing, again and again while the disk refuses it.
+    fn write(&mut self, mut batch: Vec<Request>) {
+        for attempt in 1..=MAX_ATTEMPTS {
+            match self.try_write(&mut batch) {
+                Ok(told) => {
+                    for told in told {
+                        told.send();
+                    }
+                    return;
+                }
+                Err(error) => {
+                    // Their rows were rolled back.
+                    self.keys.clear();
+                    if attempt == 1 {
+                        tracing::error!(%error, "what happens in calls cannot be written; tried again");
+                    }
+                    // Who waits for an answer learns it now; the others wait.
+                    batch.retain(|request| matches!(request, Request::Note(..)));
+                    if batch.is_empty() {
+                        return;
+                    }
+                    std::thread::sleep(AFTER_FAILURE);
+                }
+            }
+        }
+        tracing::error!(
+            n_entries = batch.len(),
+            "what happened in calls is lost: it could not be written"
+        );
+    }
+
+    /// Takes out of the batch what wants an answer.
+    fn try_write(&mut self, batch: &mut Vec<Request>) -> rusqlite::Result<Vec<Told>> {
+        let mut told = Vec::new();
+        let mut has_deleted = false;
+        let mut answered = Vec::new();
+        let transaction = self.connection.transaction()?;
+        let mut pages = Pages {
+            transaction: &transaction,
+            keys: &mut self.keys,
+            forgotten: &mut self.forgotten,
+        };
+        let mut failed = None;
+        for request in std::mem::take(batch) {
+            // What comes after a failure waits with the rest.
+            if failed.is_some() {
+                answered.push(request);
+                continue;
+            }
+            match request {
+                Request::Note(call, entry, at) => {
+                    match pages.note(&call, &entry, at) {
+                        Ok(()) => {}
+                        Err(error) => failed = Some(error),
+                    }
+                    answered.push(Request::Note(call, entry, at));
+                }
+                Request::Feedback(feedback, at, reply) => match pages.keep(&feedback, at) {
+                    Ok(kept) => told.push(Told::Feedback(reply, kept)),
+                    Err(error) => failed = Some(error),
+                },
+                Request::Forget(call_id, reply) => match pages.forget(&call_id) {
+                    Ok(n_calls) => {
+                        has_deleted = true;
+                        told.push(Told::Forgotten(reply, n_calls));
+                    }
+                    Err(error) => failed = Some(error),
+                },
+                Request::Flush(reply) => told.push(Told::Flushed(reply)),
+            }
+        }
+        *batch = answered;
+        let committed = match failed {
+            Some(error) => transaction.rollback().and(Err(error)),
+            None => transaction.commit(),
+        };
+        if let Err(error) = committed {
+            for told in told {
+                told.refuse(&error);
+            }
+            return Err(error);
+        }
+        if has_deleted {
+            self.empty_log();
+        }
+        Ok(told)
+    }
+
+    /// The log still holds what was deleted from the pages.
+    fn empty_log(&self) {
+        let emptied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                row.get::<_, i64>(0)
+            });
+        match emptied {
+            Ok(0) => {}
+            Ok(_) => tracing::warn!(
+                "deleted calls stay in the log of calls.sqlite until its readers are done"
+            ),
+            Err(error) => tracing::error!(%error, "the log of calls.sqlite cannot be emptied"),
+        }
+    }
+
+    /// Whether more is left to be deleted, after what has come in meanwhile.
+    fn purge_if_due(&mut self) -> bool {
+        let is_due = |purged_at: Instant| purged_at.elapsed() >= BETWEEN_PURGES;
+        if !self.purged_at.is_none_or(is_due) {
+            return false;
+        }
+        match self.purge(Timestamp::now()) {
+            Ok(PURGED_AT_ONCE) => return true,
+            Ok(n_calls) => {
+                self.purged_at = Some(Instant::now());
+                self.forgotten.clear();
+                if n_calls > 0 {
+                    self.empty_log();
+                    tracing::info!(n_calls, "calls are kept no longer");
+                }
+            }
+            Err(error) => {
+                self.purged_at = Some(Instant::now());
+                tracing::error!(%error, "calls that are kept no longer cannot be deleted");
+            }
+        }
+        false
+    }
+
+    /// Deletes calls in which nothing happened since `keep` before `now`; how many there were.
+    pub fn purge(&mut self, now: Timestamp) -> rusqlite::Result<usize> {
+        let keep_ms = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
+        let oldest = now.as_millisecond().saturating_sub(keep_ms);
+        let n_calls = self
+            .connection
+            .prepare_cached(
+                "DELETE FROM calls WHERE key IN
+                 (SELECT key FROM calls WHERE last_at < ?1 ORDER BY last_at LIMIT ?2)",
+            )?
+            .execute(params![oldest, PURGED_AT_ONCE])?;
+        if n_calls > 0 {
+            self.keys.clear();
+        }
+        Ok(n_calls)
+    }
+}
+
+/// What waits now or comes within [`GATHER`]; at once when somebody waits for an answer.
+fn gather(first: Request, queue: &Receiver<Request>) -> Vec<Request> {
+    let until = Instant::now() + GATHER;
+    let mut batch = vec![first];
+    while batch.len() < MAX_BATCH {
+        let is_patient = matches!(batch.last(), Some(Request::Note(..)));
+        let next = match is_patient {
+            true => queue
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+                .ok(),
+            false => queue.try_recv().ok(),
+        };
+        match next {
+            Some(next) => batch.push(next),
+            None => break,
+        }
+    }
+    batch
+}
+
+impl Told {
+    /// Whoever asked may be gone.
+    fn send(self) {
+        match self {
+            Self::Feedback(reply, kept) => drop(reply.send(kept)),
+            Self::Forgotten(reply, n_calls) => drop(reply.send(Ok(n_calls))),
+            Self::Flushed(reply) => drop(reply.send(())),
+        }
+    }
+
+    fn refuse(self, error: &rusqlite::Error) {
+        let unavailable = || FeedbackError::Unavailable(error.to_string());
+        match self {
+            Self::Feedback(reply, _) => drop(reply.send(Err(unavailable()))),
+            Self::Forgotten(reply, _) => drop(reply.send(Err(unavailable()))),
+            Self::Flushed(reply) => drop(reply.send(())),
+        }
+    }
+}
+
+/// The tables within one transaction.
+struct Pages<'w> {
+    transaction: &'w Transaction<'w>,
+    keys: &'w mut HashMap<CallRef, i64>,
+    forgotten: &'w mut HashMap<String, Timestamp>,
+}
+
+impl Pages<'_> {
+    fn note(&mut self, call: &CallRef, entry: &OwnedEntry, at: Timestamp) -> rusqlite::Result<()> {
+        let is_forgotten = |since: &Timestamp| call.started_at <= *since;
+        if self.forgotten.get(&call.id).is_some_and(is_forgotten) {
+            return Ok(());
+        }
+        let key = self.key_of(call)?;
+        let at = at.as_millisecond();
+        match entry {
+            OwnedEntry::Known(attributes) => self.known(key, attributes)?,
+            OwnedEntry::Heard(utterance) => self.heard(key, utterance, at)?,
+            OwnedEntry::Asked(asked) => self.asked(key, asked, at)?,
+            OwnedEntry::Shown(shown) => self.shown(key, shown, at)?,
+            OwnedEntry::Ended => {
+                self.transaction
+                    .prepare_cached("UPDATE calls SET ended_at = ?2 WHERE key = ?1")?
+                    .execute(params![key, at])?;
+            }
+        }
+        self.transaction
+            .prepare_cached("UPDATE calls SET last_at = MAX(last_at, ?2) WHERE key = ?1")?
+            .execute(params![key, at])?;
+        Ok(())
+    }
+
+    fn key_of(&mut self, call: &CallRef) -> rusqlite::Result<i64> {
+        if let Some(key) = self.keys.get(call) {
+            return Ok(*key);
+        }
+        let started_at = call.started_at.as_millisecond();
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO calls (call_id, started_at, last_at) VALUES (?1, ?2, ?2)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![call.id, started_at])?;
+        let key = self
+            .transaction
+            .prepare_cached("SELECT key FROM calls WHERE call_id = ?1 AND started_at = ?2")?
+            .query_row(params![call.id, started_at], |row| row.get(0))?;
+        if self.keys.len() >= MAX_KEYS {
+            self.keys.clear();
+        }
+        self.keys.insert(call.clone(), key);
+        Ok(key)
+    }
+
+    fn known(&self, key: i64, attributes: &Attributes) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE calls SET agent = ?2, region = ?3, channel = ?4 WHERE key = ?1",
+            )?
+            .execute(params![
+                key,
+                attributes.agent,
+                attributes.region,
+                attributes.channel
+            ])?;
+        Ok(())
+    }
+
+    /// Of an utterance that is not final, the first state alone: it decides the place.
+    fn heard(&self, key: i64, utterance: &Utterance, at: i64) -> rusqlite::Result<()> {
+        if !utterance.is_final {
+            let is_known: bool = self
+                .transaction
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM utterances WHERE call = ?1 AND utterance_id = ?2)")?
+                .query_row(params![key, utterance.id], |row| row.get(0))?;
+            if is_known {
+                return Ok(());
+            }
+        }
+        let mut masked = utterance.clone();
+        masked.text = mask(&masked.text);
+        for value in masked.labels.values_mut() {
+            *value = mask(value);
+        }
+        let body = serde_json::to_string(&masked)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO utterances (call, at, utterance_id, body) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![key, at, utterance.id, body])?;
+        Ok(())
+    }
+
+    fn asked(&self, key: i64, asked: &Asked, at: i64) -> rusqlite::Result<()> {
+        let best = asked.best.as_ref();
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO questions
+                 (call, at, utterance_id, question, document_id, department, confidence, is_answered)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                key,
+                at,
+                asked.utterance_id,
+                mask(&asked.question),
+                best.map(|best| &best.document_id),
+                best.and_then(|best| best.department.as_ref()),
+                best.map(|best| best.confidence),
+                asked.is_answered,
+            ])?;
+        Ok(())
+    }
+
+    /// The first time that something is recommended in a call counts.
+    fn shown(&self, key: i64, shown: &Shown, at: i64) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT INTO recommendations
+             (call, recommendation_id, at, revision, rank, utterance_id, generation, document_id,
+              passage_id, content_hash, title, department, confidence)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT DO NOTHING",
+        )?;
+        for (rank, item) in (1..).zip(&shown.items) {
+            let rank: i64 = rank;
+            statement.execute(params![
+                key,
+                item.recommendation_id,
+                at,
+                shown.revision,
+                rank,
+                shown.after_utterance,
+                shown.generation,
+                item.document_id,
+                item.passage_id,
+                item.content_hash,
+                item.title,
+                item.department,
+                item.confidence,
+            ])?;
+        }
+        self.transaction
+            .prepare_cached("UPDATE calls SET revision = MAX(revision, ?2) WHERE key = ?1")?
+            .execute(params![key, shown.revision])?;
+        Ok(())
+    }
+
+    fn keep(&self, feedback: &NewFeedback, at: Timestamp) -> rusqlite::Result<FeedbackResult> {
+        let call: Option<(i64, Option<String>)> = self
+            .transaction
+            .prepare_cached(
+                "SELECT key, agent FROM calls WHERE call_id = ?1 ORDER BY started_at DESC LIMIT 1",
+            )?
+            .query_row([&feedback.call_id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((key, agent)) = call else {
+            return Ok(Err(FeedbackError::NoSuchCall));
+        };
+        let Some(about) = self.about(key, feedback)? else {
+            return Ok(Err(FeedbackError::NoSuchRecommendation));
+        };
+        let row = FeedbackRow {
+            kind: feedback.kind,
+            recommendation_id: match &feedback.subject {
+                Subject::Recommendation(id) => Some(id.clone()),
+                Subject::Passage { .. } => None,
+            },
+            document_id: about.document_id.clone(),
+            passage_id: about.passage_id.clone(),
+            ticket: feedback.ticket.clone(),
+            text: feedback.text.as_deref().map(mask),
+        };
+        if let Some(known) = self.known_feedback(key, &feedback.id)? {
+            return Ok(match known == row {
+                true => Ok(KeptFeedback {
+                    is_new: false,
+                    document_id: row.document_id,
+                }),
+                false => Err(FeedbackError::Conflict),
+            });
+        }
+        let query = match &feedback.subject {
+            Subject::Passage { query, .. } => query.as_deref().map(mask),
+            Subject::Recommendation(_) => None,
+        };
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO feedback
+                 (call, feedback_id, at, kind, agent, recommendation_id, utterance_id, document_id,
+                  passage_id, content_hash, department, ticket, text, query, after_utterance)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                         (SELECT COALESCE(MAX(key), 0) FROM utterances WHERE call = ?1))",
+            )?
+            .execute(params![
+                key,
+                feedback.id,
+                at.as_millisecond(),
+                row.kind.name(),
+                feedback.agent.as_ref().or(agent.as_ref()),
+                row.recommendation_id,
+                feedback
+                    .utterance_id
+                    .as_ref()
+                    .or(about.utterance_id.as_ref()),
+                row.document_id,
+                row.passage_id,
+                about.content_hash,
+                about.department,
+                row.ticket,
+                row.text,
+                query,
+            ])?;
+        Ok(Ok(KeptFeedback {
+            is_new: true,
+            document_id: row.document_id,
+        }))
+    }
+
+    fn known_feedback(&self, key: i64, id: &str) -> rusqlite::Result<Option<FeedbackRow>> {
+        let mut statement = self.transaction.prepare_cached(
+            "SELECT kind, recommendation_id, document_id, passage_id, ticket, text FROM feedback
+             WHERE call = ?1 AND feedback_id = ?2",
+        )?;
+        let row = statement.query_row(params![key, id], |row| {
+            let kind: String = row.get(0)?;
+            Ok(FeedbackRow {
+                // A kind that this version does not know conflicts with whatever comes.
+                kind: FeedbackKind::from_name(&kind).unwrap_or(FeedbackKind::Displayed),
+                recommendation_id: row.get(1)?,
+                document_id: row.get(2)?,
+                passage_id: row.get(3)?,
+                ticket: row.get(4)?,
+                text: row.get(5)?,
+            })
+        });
+        row.optional()
+    }
+
+    /// What the feedback is about; `None` if it was never recommended.
+    fn about(&self, key: i64, feedback: &NewFeedback) -> rusqlite::Result<Option<About>> {
+        match &feedback.subject {
+            Subject::Recommendation(id) => self
+                .transaction
+                .prepare_cached(
+                    "SELECT document_id, passage_id, content_hash, department, utterance_id
+                     FROM recommendations WHERE call = ?1 AND recommendation_id = ?2",
+                )?
+                .query_row(params![key, id], |row| {
+                    Ok(About {
+                        document_id: row.get(0)?,
+                        passage_id: row.get(1)?,
+                        content_hash: row.get(2)?,
+                        department: row.get(3)?,
+                        utterance_id: row.get(4)?,
+                    })
+                })
+                .optional(),
+            Subject::Passage {
+                document_id,
+                passage_id,
+                content_hash,
+                department,
+                ..
+            } => {
+                let last_question = self
+                    .transaction
+                    .prepare_cached(
+                        "SELECT utterance_id FROM questions WHERE call = ?1 ORDER BY key DESC LIMIT 1",
+                    )?
+                    .query_row([key], |row| row.get(0))
+                    .optional()?;
+                Ok(Some(About {
+                    document_id: document_id.clone(),
+                    passage_id: passage_id.clone(),
+                    content_hash: content_hash.clone(),
+                    department: department.clone(),
+                    utterance_id: last_question,
+                }))
+            }
+        }
+    }
+
+    fn forget(&mut self, call_id: &str) -> rusqlite::Result<usize> {
+        self.keys.retain(|call, _| call.id != call_id);
+        self.forgotten.insert(call_id.to_owned(), Timestamp::now());
+        self.transaction
+            .prepare_cached("DELETE FROM calls WHERE call_id = ?1")?
+            .execute([call_id])
+    }
+}
+
+/// What feedback is about.
+struct About {
+    document_id: String,
+    passage_id: String,
+    content_hash: String,
+    department: Option<String>,
+    utterance_id: Option<String>,
+}
+
+/// What must be the same when feedback comes again.
+#[derive(PartialEq, Eq)]
+struct FeedbackRow {
+    kind: FeedbackKind,
+    recommendation_id: Option<String>,
+    document_id: String,
+    passage_id: String,
+    ticket: Option<String>,
+    text: Option<String>,
+}

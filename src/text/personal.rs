@@ -1,0 +1,415 @@
+//! What names a person in what people say: numbers of phones, identity cards, bank cards, plates,
+//! and the exact address.
+//!
+//! Works on speech that was recognised: digits may be full-width, Chinese (`幺三九`) or grouped. Public
+//! numbers (`12345`, `400-…`), amounts, dates and document numbers are nobody's. Names of persons
+//! are not found: too many words sound like one.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::document::ByteSpan;
+
+/// What sort of personal data it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PersonalKind {
+    /// 电话
+    Phone,
+    /// 身份证号
+    IdentityCard,
+    /// 银行卡号
+    BankCard,
+    /// 车牌
+    Plate,
+    /// 门牌、楼栋、房号
+    Address,
+    /// 邮箱
+    Email,
+    /// Any other number of nine digits and more: of an account, an order, a case.
+    Number,
+}
+
+impl PersonalKind {
+    /// What stands in the place of it.
+    fn placeholder(self) -> &'static str {
+        match self {
+            Self::Phone => "[电话]",
+            Self::IdentityCard => "[证件号]",
+            Self::BankCard => "[卡号]",
+            Self::Plate => "[车牌]",
+            Self::Address => "[住址]",
+            Self::Email => "[邮箱]",
+            Self::Number => "[号码]",
+        }
+    }
+}
+
+static PLACEHOLDER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\[(?:电话|证件号|卡号|车牌|住址|邮箱|号码)\]"));
+
+/// Of digits alone, in groups or not; what it is, the number of digits decides.
+static DIGITS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"[0-9](?:[ \-]{0,2}[0-9])*(?:[ ]?[Xx])?"));
+
+static PLATE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][ ]?[A-Za-z][·•. ]?[A-Za-z0-9]{4,6}[学警港澳挂]?",
+    )
+});
+
+/// A number after the name of a street or village, or of a building or room; with all that belongs
+/// to it. `3号线` and `18号文` have no street before them, `第3栋` is as exact as `3栋`.
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    const MORE: &str = r"(?:[ ，,]?(?:[A-Za-z]?[0-9]{1,4}|[A-Za-z甲乙丙丁东西南北])(?:号楼|号院|号|栋|幢|座|单元|门|楼|层|室|房|弄)?(?:之[0-9]{1,3})?)";
+    pattern(&format!(
+        "(?:(?:路|街|巷|道|弄|里|胡同|大院|村|屯|组|社|园|苑|庭|城|庄|湾|坊)(?P<street>[0-9]{{1,5}}[ ]?(?:号|弄){MORE}{{0,6}})|(?P<building>[A-Za-z]?[0-9]{{1,4}}(?:栋|幢|座|号楼|单元){MORE}{{0,6}}))"
+    ))
+});
+
+static EMAIL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+"));
+
+/// What follows a number that counts something.
+const UNITS: &[char] = &[
+    '元', '块', '万', '亿', '人', '户', '次', '年', '平', '米', '斤', '吨', '度', '个', '倍', '千',
+    '百', '%',
+];
+
+fn pattern(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a literal pattern")
+}
+
+/// What names a person in `text`, as far as it shows at once: byte spans, in order, disjoint. Where two
+/// overlap, what is found first hides the other until it is replaced.
+fn personal_data(text: &str) -> Vec<(ByteSpan, PersonalKind)> {
+    let plain = Plain::of(text);
+    let mut found: Vec<(ByteSpan, PersonalKind)> = Vec::new();
+    let mut take = |start: usize, end: usize, kind| {
+        let span = plain.source(start, end);
+        let is_free = |(known, _): &(ByteSpan, PersonalKind)| {
+            span.end <= known.start || known.end <= span.start
+        };
+        if span.start < span.end && found.iter().all(is_free) {
+            found.push((span, kind));
+        }
+    };
+    for email in EMAIL.find_iter(&plain.text) {
+        take(email.start(), email.end(), PersonalKind::Email);
+    }
+    for plate in PLATE.find_iter(&plain.text) {
+        let digits = plate.as_str().bytes().filter(u8::is_ascii_digit).count();
+        // `云A计划` and other words are none.
+        if digits >= 2 {
+            take(plate.start(), plate.end(), PersonalKind::Plate);
+        }
+    }
+    for number in DIGITS.find_iter(&plain.text) {
+        let before = &plain.text[..number.start()];
+        let after = &plain.text[number.end()..];
+        for (start, end, kind) in numbers(number.as_str(), before, after) {
+            take(number.start() + start, number.start() + end, kind);
+        }
+    }
+    for address in ADDRESS.captures_iter(&plain.text) {
+        let part = address
+            .name("street")
+            .or_else(|| address.name("building"))
+            .expect("one of both");
+        take(part.start(), part.end(), PersonalKind::Address);
+    }
+    found.sort_by_key(|(span, _)| span.start);
+    found
+}
+
+/// `text` with placeholders such as `[电话]` for what names a person. Masking twice changes nothing
+/// more.
+pub fn mask(text: &str) -> String {
+    let mut masked = text.to_owned();
+    // Every round replaces characters that no round brings back.
+    loop {
+        let found = personal_data(&masked);
+        if found.is_empty() {
+            return masked;
+        }
+        masked = replace(&masked, &found);
+    }
+}
+
+/// `text` without what names a person, and without the placeholders of what did: the same for a text
+/// and the masked one.
+pub fn without_personal_data(text: &str) -> String {
+    let masked = mask(text);
+    PLACEHOLDER.replace_all(&masked, " ").trim().to_owned()
+}
+
+fn replace(text: &str, found: &[(ByteSpan, PersonalKind)]) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut done = 0;
+    for (span, kind) in found {
+        replaced.push_str(&text[done..span.start]);
+        replaced.push_str(kind.placeholder());
+        done = span.end;
+    }
+    replaced.push_str(&text[done..]);
+    replaced
+}
+
+/// What a run of digits is: `(start, end, kind)` within it. Groups that belong together by their
+/// lengths are one number, others stand for themselves.
+fn numbers(run: &str, before: &str, after: &str) -> Vec<(usize, usize, PersonalKind)> {
+    if let Some(kind) = kind_of(run, before, after) {
+        return vec![(0, run.len(), kind)];
+    }
+    let mut parts = Vec::new();
+    if !run.contains([' ', '-']) {
+        return parts;
+    }
+    let mut start = 0;
+    let groups = run.split_inclusive([' ', '-']);
+    for group in groups {
+        let digits = group.trim_end_matches([' ', '-']);
+        let (end, next) = (start + digits.len(), start + group.len());
+        let around = match (start, next) {
+            (0, _) => (before, &run[end..]),
+            (_, next) if next == run.len() => (&run[..start], after),
+            _ => (&run[..start], &run[end..]),
+        };
+        if let Some(kind) = kind_of(digits, around.0, around.1) {
+            parts.push((start, end, kind));
+        }
+        start = next;
+    }
+    parts
+}
+
+fn kind_of(run: &str, before: &str, after: &str) -> Option<PersonalKind> {
+    let digits: String = run.chars().filter(char::is_ascii_digit).collect();
+    let has_check_letter = run.ends_with(['X', 'x']);
+    let is_grouped = digits.len() + usize::from(has_check_letter) < run.len();
+    let n = digits.len();
+    let is_counted = after.trim_start().starts_with(UNITS) && !is_grouped;
+    match n {
+        17 if has_check_letter && is_birthday(&digits[6..14]) => Some(PersonalKind::IdentityCard),
+        18 if is_birthday(&digits[6..14]) => Some(PersonalKind::IdentityCard),
+        15 if is_birthday(&format!("19{}", &digits[6..12])) => Some(PersonalKind::IdentityCard),
+        11 if is_mobile(&digits) => Some(PersonalKind::Phone),
+        13 if digits.starts_with("86") && is_mobile(&digits[2..]) => Some(PersonalKind::Phone),
+        10..=12 if digits.starts_with('0') => Some(PersonalKind::Phone),
+        10 if digits.starts_with("400") || digits.starts_with("800") => None,
+        16..=19 => Some(PersonalKind::BankCard),
+        9.. if !is_grouped && !is_counted => Some(PersonalKind::Number),
+        // A phone of the same city.
+        7 | 8 if !is_counted && !is_grouped && !is_birthday(&digits) && !is_numbered(before) => {
+            Some(PersonalKind::Phone)
+        }
+        _ => None,
+    }
+}
+
+fn is_mobile(digits: &str) -> bool {
+    let digits = digits.as_bytes();
+    digits[0] == b'1' && (b'3'..=b'9').contains(&digits[1])
+}
+
+/// Whether eight digits are a day of the last or this century.
+fn is_birthday(digits: &str) -> bool {
+    let part = |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse().ok());
+    let (Some(year), Some(month), Some(day)) = (part(0, 4), part(4, 6), part(6, 8)) else {
+        return false;
+    };
+    let (year, month, day): (u32, u32, u32) = (year, month, day);
+    (1900..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
+}
+
+/// Whether it is the number of a paper: `〔2024〕`, `第`.
+fn is_numbered(before: &str) -> bool {
+    before.trim_end().ends_with(['第', '〕', ']', '】'])
+}
+
+/// A text with its digits as `0` to `9` and its dashes as `-`, and where each byte came from.
+struct Plain {
+    text: String,
+    /// `(byte in the plain text, byte in the source)` of every character, and of the ends.
+    places: Vec<(usize, usize)>,
+}
+
+impl Plain {
+    fn of(source: &str) -> Self {
+        let chars: Vec<(usize, char)> = source.char_indices().collect();
+        let mut text = String::with_capacity(source.len());
+        let mut places = Vec::with_capacity(chars.len() + 1);
+        for (n, (at, c)) in chars.iter().enumerate() {
+            places.push((text.len(), *at));
+            text.push(match *c {
+                '０'..='９' => char::from(b'0' + (*c as u32 - '０' as u32) as u8),
+                'Ａ'..='Ｚ' => char::from(b'A' + (*c as u32 - 'Ａ' as u32) as u8),
+                '－' | '—' | '–' | '‐' => '-',
+                '　' => ' ',
+                c => match spoken_digit(c) {
+                    Some(digit) if is_spelled(&chars, n) => digit,
+                    _ => c,
+                },
+            });
+        }
+        places.push((text.len(), source.len()));
+        Self { text, places }
+    }
+
+    fn source(&self, start: usize, end: usize) -> ByteSpan {
+        let place = |at: usize| {
+            let known = self.places.binary_search_by_key(&at, |(plain, _)| *plain);
+            // Matches begin and end with characters.
+            self.places[known.unwrap_or_else(|next| next.min(self.places.len() - 1))].1
+        };
+        ByteSpan::new(place(start), place(end))
+    }
+}
+
+/// Numbers are spelled digit by digit: one Chinese numeral beside others, none of them `十`.
+fn is_spelled(chars: &[(usize, char)], at: usize) -> bool {
+    let is_digit = |at: usize| {
+        chars
+            .get(at)
+            .is_some_and(|(_, c)| spoken_digit(*c).is_some() || c.is_ascii_digit())
+    };
+    let is_amount = |at: usize| {
+        chars
+            .get(at)
+            .is_some_and(|(_, c)| "十百千万亿".contains(*c))
+    };
+    let beside = (at > 0 && is_digit(at - 1)) || is_digit(at + 1);
+    let counted = (at > 0 && is_amount(at - 1)) || is_amount(at + 1);
+    // `五栋`, `三单元`: a numeral before the name of a building.
+    let before_building = chars
+        .get(at + 1)
+        .is_some_and(|(_, c)| "栋幢座".contains(*c) || (*c == '单' || *c == '号'));
+    !counted && (beside || before_building)
+}
+
+fn spoken_digit(c: char) -> Option<char> {
+    Some(match c {
+        '零' | '〇' | '洞' => '0',
+        '一' | '幺' => '1',
+        '二' | '两' => '2',
+        '三' => '3',
+        '四' => '4',
+        '五' => '5',
+        '六' => '6',
+        '七' | '拐' => '7',
+        '八' => '8',
+        '九' => '9',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, masked: &str) {
+        assert_eq!(mask(text), masked);
+    }
+
+    #[test]
+    fn numbers_of_persons_are_masked() {
+        check("我的手机号是13900001111", "我的手机号是[电话]");
+        check("手机 139 0000 1111 对吧", "手机 [电话] 对吧");
+        check("电话幺三九零零零零幺幺幺幺。", "电话[电话]。");
+        check("电话１３９００００１１１１", "电话[电话]");
+        check("家里020-83120000", "家里[电话]");
+        check("单位电话 83120000", "单位电话 [电话]");
+        check("+86 13900001111", "+[电话]");
+        check("身份证110101199001011234有误", "身份证[证件号]有误");
+        check("11010119900101123X", "[证件号]");
+        check("尾号是 110101 19900101 123 x。", "尾号是 [证件号]。");
+        check("卡号6222 0212 3456 7890 123", "卡号[卡号]");
+        check("订单号 2024123456789", "订单号 [号码]");
+        check(
+            "写信到 zhang_san@example.com 可以吗",
+            "写信到 [邮箱] 可以吗",
+        );
+    }
+
+    #[test]
+    fn plates_and_addresses_are_masked() {
+        check("车牌粤A12345被拖走了", "车牌[车牌]被拖走了");
+        check("车牌是京 A·D12345", "车牌是[车牌]");
+        check("粤B一二三四五", "[车牌]");
+        check(
+            "我住建设路18号3栋502室，楼上漏水",
+            "我住建设路[住址]，楼上漏水",
+        );
+        check("幸福小区5栋2单元301", "幸福小区[住址]");
+        check("五栋三零二漏水", "[住址]漏水");
+        check("人民东路二十号", "人民东路二十号");
+        check("人民东路二零号", "人民东路[住址]");
+    }
+
+    #[test]
+    fn what_is_nobodys_stays() {
+        for text in [
+            "打12345还是12333",
+            "热线400-800-1234",
+            "2026年交了1200元",
+            "坐地铁3号线到18号口",
+            "云人社规〔2024〕3号第24条",
+            "20240101开始的",
+            "罚款1000000元",
+            "一二三产业融合",
+            "三四个月了",
+            "一百二十三万四千五百六十七元",
+            "国办发〔2020〕53号",
+            "交了15年零3个月",
+            "2023-2024学年",
+            "粤语可以吗",
+            "粤B级",
+        ] {
+            check(text, text);
+        }
+    }
+
+    #[test]
+    fn both_readings_of_a_masked_text_are_one() {
+        let text = "我住和平路8号，电话13900001111，水费怎么交";
+        assert_eq!(
+            without_personal_data(text),
+            "我住和平路 ，电话 ，水费怎么交"
+        );
+        assert_eq!(
+            without_personal_data(text),
+            without_personal_data(&mask(text))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn masking_is_done_at_once_and_spans_are_in_order(
+            text in r"([0-9０-９一幺三九零]{0,6}|[粤A建路号栋室 \-@.x，元第\[\]电话]){0,30}"
+        ) {
+            let found = personal_data(&text);
+            for pair in found.windows(2) {
+                prop_assert!(pair[0].0.end <= pair[1].0.start);
+            }
+            for (span, _) in &found {
+                prop_assert!(text.get(span.start..span.end).is_some());
+            }
+            let masked = mask(&text);
+            prop_assert_eq!(mask(&masked), masked.clone());
+            prop_assert_eq!(without_personal_data(&masked), without_personal_data(&text));
+        }
+
+        #[test]
+        fn no_mobile_number_survives(
+            before in "[一-龥，。a-z]{0,8}",
+            number in "1[3-9][0-9]{9}",
+            after in "[，。是吗啊\n]{1}[一-龥]{0,6}",
+        ) {
+            let masked = mask(&format!("{before}{number}{after}"));
+            prop_assert!(!masked.contains(&number), "{}", masked);
+        }
+    }
+}
