@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 
 use super::moment::Moment;
-use super::offers::{Offer, Offers, Search, offers};
+use super::offers::{Because, Circumstances, Offer, Offers, Search, offers};
 use super::say::say;
 use super::transcript::{Speaker, Taken, Transcript, Utterance};
 use crate::document::{Audience, ByteSpan};
@@ -18,10 +18,13 @@ const MAX_ITEMS: usize = 3;
 /// What a new answer must be likelier by than the one on the screen to take its place: smaller
 /// differences are not worth an agent's glance.
 const HYSTERESIS: f32 = 0.1;
-/// Share of the least probability of a first answer that further ones below it must have.
-const FURTHER: f32 = 0.5;
+/// Share of the least probability of a first answer that further ones below it must have, words and
+/// meaning agreeing on them too: beside an answer they cost half a glance.
+const FURTHER: f32 = 0.2;
 /// A further answer below the first is worth a glance from this probability on.
 const SECOND_THOUGHT: f32 = 0.5;
+/// Scripts beside them.
+const MAX_SCRIPTS: usize = 2;
 /// Words that the agent can click.
 const MAX_KEYWORDS: usize = 8;
 /// Turns in which they are looked for.
@@ -31,7 +34,7 @@ const KEYWORD_TURNS: usize = 4;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Nothing is shown unless its first answer is right with this probability; further answers
-    /// below it may be half as likely.
+    /// below it may be less likely.
     pub min_confidence: f32,
     /// How long a search may wait for a slow side; `None`: until it answers.
     pub patience: Option<Duration>,
@@ -164,6 +167,8 @@ pub struct Call {
     is_unanswered: bool,
     /// Ids of recommendations that the agent does not want to see again.
     dismissed: BTreeSet<String>,
+    /// Ids of scripts that were shown.
+    scripts_shown: BTreeSet<String>,
 }
 
 impl Call {
@@ -176,6 +181,7 @@ impl Call {
             revision: 0,
             is_unanswered: false,
             dismissed: BTreeSet::new(),
+            scripts_shown: BTreeSet::new(),
         }
     }
 
@@ -223,11 +229,12 @@ impl Call {
     pub fn hear(
         &mut self,
         utterance: Utterance,
+        known: &Attributes,
         search: Search<'_>,
         settings: &Settings,
     ) -> Result<Heard, SearchError> {
         match self.take(utterance).is_question {
-            true => self.think(search, settings),
+            true => self.think(known, search, settings),
             false => Ok(Heard::default()),
         }
     }
@@ -247,13 +254,23 @@ impl Call {
     /// # Errors
     /// [`SearchError`] when the index cannot be read; the question is put again when the caller's turn
     /// comes again or the caller says something else.
-    pub fn think(&mut self, search: Search<'_>, settings: &Settings) -> Result<Heard, SearchError> {
+    pub fn think(
+        &mut self,
+        known: &Attributes,
+        search: Search<'_>,
+        settings: &Settings,
+    ) -> Result<Heard, SearchError> {
         let began = Instant::now();
         let Some(moment) = Moment::of(&self.transcript) else {
             return Ok(Heard::default());
         };
         self.is_unanswered = true;
-        let mut found = offers(search, &moment, settings)?;
+        let said = self.transcript.get(&moment.utterance_id);
+        let circumstances = Circumstances {
+            region: known.region.as_deref(),
+            labels: said.map(|said| &said.labels),
+        };
+        let mut found = offers(search, &moment, circumstances, settings)?;
         self.is_unanswered = false;
         let asked = Asked {
             utterance_id: moment.utterance_id.clone(),
@@ -268,9 +285,11 @@ impl Call {
                 .first()
                 .is_some_and(|offer| settings.is_likely(offer)),
         };
-        let chosen = self.choose(std::mem::take(&mut found.offers), settings);
-        let shown = chosen.map(|chosen| {
-            let recommendations = self.recommend(&moment, &found, chosen, began);
+        let answers = self.choose(std::mem::take(&mut found.offers), settings);
+        let script = self.choose_script(std::mem::take(&mut found.scripts), settings);
+        let is_news = answers.is_some() || script.is_some();
+        let shown = is_news.then(|| {
+            let recommendations = self.recommend(&moment, &found, answers, script, began);
             self.revision = recommendations.revision;
             let recommendations = Arc::new(recommendations);
             self.latest = Some(recommendations.clone());
@@ -291,13 +310,15 @@ impl Call {
         let Some(latest) = &self.latest else {
             return false;
         };
-        if !latest.items.iter().any(|item| item.id == recommendation_id) {
+        let mut shown = latest.items.iter().chain(&latest.script);
+        if !shown.any(|item| item.id == recommendation_id) {
             return false;
         }
         let mut left = Recommendations::clone(latest);
         self.revision += 1;
         left.revision = self.revision;
         left.items.retain(|item| item.id != recommendation_id);
+        left.script.retain(|item| item.id != recommendation_id);
         self.latest = Some(Arc::new(left));
         self.dismissed.insert(recommendation_id.to_owned());
         true
@@ -324,7 +345,9 @@ impl Call {
         if first.is_none() && !is_likely(wanted.first()?) {
             return None;
         }
-        let is_enough = |offer: &Offer| offer.confidence >= FURTHER * settings.min_confidence;
+        let is_enough = |offer: &Offer| {
+            offer.is_agreed && offer.confidence >= FURTHER * settings.min_confidence
+        };
         let further = wanted.split_off(1).into_iter().filter(is_enough);
         let mut chosen = wanted;
         chosen.extend(further.take(MAX_ITEMS - 1));
@@ -344,23 +367,57 @@ impl Call {
         chosen.iter().enumerate().any(is_news).then_some(chosen)
     }
 
+    /// The scripts that fit, those that were not shown in this call first; `None` if all were: what
+    /// to say is worth a glance once.
+    fn choose_script(&mut self, scripts: Vec<Offer>, settings: &Settings) -> Option<Vec<Offer>> {
+        let is_wanted = |offer: &Offer| {
+            settings.is_likely(offer) && !self.dismissed.contains(&self.id_of(&offer.hit))
+        };
+        let fitting = scripts.into_iter().filter(is_wanted);
+        let (known, mut chosen): (Vec<Offer>, Vec<Offer>) =
+            fitting.partition(|offer| self.scripts_shown.contains(&self.id_of(&offer.hit)));
+        if chosen.is_empty() {
+            return None;
+        }
+        chosen.extend(known);
+        chosen.truncate(MAX_SCRIPTS);
+        for offer in &chosen {
+            let id = self.id_of(&offer.hit);
+            self.scripts_shown.insert(id);
+        }
+        Some(chosen)
+    }
+
+    /// What stays on the screen is what was there.
     fn recommend(
         &self,
         moment: &Moment,
         found: &Offers,
-        chosen: Vec<Offer>,
+        answers: Option<Vec<Offer>>,
+        script: Option<Vec<Offer>>,
         began: Instant,
     ) -> Recommendations {
-        let items: Vec<Recommendation> = chosen
-            .into_iter()
-            .map(|offer| Recommendation {
-                id: self.id_of(&offer.hit),
-                say: spoken(&offer.hit),
-                confidence: offer.confidence,
-                why: why(&offer),
-                hit: offer.hit,
-            })
-            .collect();
+        let recommended = |offers: Vec<Offer>| -> Vec<Recommendation> {
+            let offers = offers.into_iter();
+            offers
+                .map(|offer| Recommendation {
+                    id: self.id_of(&offer.hit),
+                    say: spoken(&offer.hit),
+                    confidence: offer.confidence,
+                    why: why(&offer),
+                    hit: offer.hit,
+                })
+                .collect()
+        };
+        let latest = self.latest.as_deref();
+        let items = match answers {
+            Some(answers) => recommended(answers),
+            None => latest.map_or_else(Vec::new, |latest| latest.items.clone()),
+        };
+        let script = match script {
+            Some(script) => recommended(script),
+            None => latest.map_or_else(Vec::new, |latest| latest.script.clone()),
+        };
         Recommendations {
             revision: self.revision + 1,
             after_utterance: moment.utterance_id.clone(),
@@ -368,7 +425,7 @@ impl Call {
             question: moment.current.clone(),
             department: items.first().and_then(|item| item.hit.department.clone()),
             keywords: self.keywords(&items),
-            script: Vec::new(),
+            script,
             items,
             degraded: found.degraded.clone(),
             took: began.elapsed(),
@@ -432,9 +489,10 @@ fn spoken(hit: &Hit) -> String {
 
 fn why(offer: &Offer) -> Vec<&'static str> {
     let parts = offer.hit.contributions;
-    let mut why = vec![match offer.needs_context {
-        true => "结合上文",
-        false => "本句所问",
+    let mut why = vec![match offer.because {
+        Because::Said => "本句所问",
+        Because::SaidBefore => "结合上文",
+        Because::Labelled => "通话标签",
     }];
     if parts.reference > 0.0 {
         why.push("点名引用");
@@ -451,7 +509,7 @@ fn why(offer: &Offer) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Validity;
+    use crate::document::{Kind, Validity};
     use crate::retrieval::{
         Citation, Contributions, Facets, QueryReading, SearchRequest, SearchResponse,
     };
@@ -484,6 +542,7 @@ mod tests {
             effective_to: None,
             published_at: None,
             department: None,
+            region: None,
             issuer: None,
             doc_no: None,
             citation: Citation {
@@ -551,7 +610,12 @@ mod tests {
                     at: None,
                     labels: Default::default(),
                 };
-                if let Some(shown) = self.call.hear(said, &search, &SETTINGS).unwrap().shown {
+                if let Some(shown) = self
+                    .call
+                    .hear(said, &Attributes::default(), &search, &SETTINGS)
+                    .unwrap()
+                    .shown
+                {
                     let shown = shown.items.iter().map(|item| item.hit.document_id.clone());
                     return Some(shown.collect());
                 }
@@ -610,6 +674,50 @@ mod tests {
     }
 
     #[test]
+    fn scripts_stand_apart_and_are_shown_once() {
+        let with_scripts = |request: &SearchRequest| {
+            let mut response = search(request)?;
+            for hit in &mut response.hits {
+                hit.kind = hit.document_id.starts_with("话术").then_some(Kind::Script);
+            }
+            Ok(response)
+        };
+        let mut call = Call::new("c");
+        let mut said = |n: u32, text: &str| {
+            let said = Utterance {
+                id: n.to_string(),
+                speaker: Speaker::Caller,
+                text: text.to_owned(),
+                is_final: true,
+                at: None,
+                labels: Default::default(),
+            };
+            let heard = call.hear(said, &Attributes::default(), &with_scripts, &SETTINGS);
+            heard.unwrap().shown.map(|shown| {
+                let ids = |items: &[Recommendation]| -> Vec<String> {
+                    items
+                        .iter()
+                        .map(|item| item.hit.document_id.clone())
+                        .collect()
+                };
+                (ids(&shown.items), ids(&shown.script))
+            })
+        };
+        let ids = |ids: &[&str]| -> Vec<String> { ids.iter().map(|id| (*id).to_owned()).collect() };
+        assert_eq!(
+            said(1, "话术甲90 契税80"),
+            Some((ids(&["契税"]), ids(&["话术甲"])))
+        );
+        assert_eq!(said(2, "话术甲90"), None, "shown before");
+        assert_eq!(
+            said(3, "话术乙60"),
+            Some((ids(&["契税"]), ids(&["话术乙", "话术甲"]))),
+            "the answer stays, and so does what still fits"
+        );
+        assert_eq!(said(4, "话术丙10"), None, "too unlikely");
+    }
+
+    #[test]
     fn a_recommendation_says_what_it_is_made_of() {
         let mut talk = Talk::new();
         assert_eq!(talk.hear("我问 契税80"), shown(&["契税"]));
@@ -648,7 +756,7 @@ mod tests {
                 labels: Default::default(),
             };
             talk.call
-                .hear(said, &other, &SETTINGS)
+                .hear(said, &Attributes::default(), &other, &SETTINGS)
                 .unwrap()
                 .shown
                 .map(|shown| shown.items[0].hit.passage_id.clone())
@@ -673,13 +781,21 @@ mod tests {
             labels: Default::default(),
         };
         let broken = |_: &SearchRequest| Err(SearchError::Index("gone".to_owned()));
-        assert!(call.hear(said.clone(), &broken, &SETTINGS).is_err());
         assert!(
-            call.hear(said.clone(), &search, &SETTINGS)
+            call.hear(said.clone(), &Attributes::default(), &broken, &SETTINGS)
+                .is_err()
+        );
+        assert!(
+            call.hear(said.clone(), &Attributes::default(), &search, &SETTINGS)
                 .unwrap()
                 .shown
                 .is_some()
         );
-        assert!(call.hear(said, &search, &SETTINGS).unwrap().asked.is_none());
+        assert!(
+            call.hear(said, &Attributes::default(), &search, &SETTINGS)
+                .unwrap()
+                .asked
+                .is_none()
+        );
     }
 }

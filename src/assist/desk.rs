@@ -197,7 +197,7 @@ impl OpenCall {
                 journal.note(&view.call, Entry::Heard(&utterance));
             }
             let heard = match noted.is_question {
-                true => call.think(search, settings),
+                true => call.think(&view.attributes, search, settings),
                 false => Ok(Heard::default()),
             };
             self.show(&call);

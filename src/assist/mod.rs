@@ -19,6 +19,6 @@ pub use call::{
 pub use desk::{CallView, Desk, DeskError, OpenCall};
 pub use journal::{CallRef, Entry, Journal, NoJournal};
 pub use moment::Moment;
-pub use offers::{Offer, Offers, Search, offers};
+pub use offers::{Because, Circumstances, Offer, Offers, Search, offers};
 pub use say::{MAX_SAY_CHARS, say};
 pub use transcript::{MAX_UTTERANCE_CHARS, Speaker, Taken, Transcript, Utterance};

@@ -41,8 +41,18 @@ impl Moment {
             .take_while(|u| u.speaker == Speaker::Caller)
             .count();
         let (before, current) = turns.split_at(turns.len() - n_current.min(2));
-        let mut current = contents(current);
         let mut before = before;
+        let mut current = match current
+            .iter()
+            .rposition(|turn| new_matter(&turn.text).is_some())
+        {
+            // What came before is another matter.
+            Some(at) => {
+                before = &[];
+                contents(&current[at..])
+            }
+            None => contents(current),
+        };
         if current.is_empty() && is_assent(&last.text) {
             // `您说的是优待卡对吧` — `对`: the agent has said it.
             let (question, earlier) = before.split_last()?;
@@ -63,6 +73,52 @@ impl Moment {
             with_context,
         })
     }
+}
+
+/// What announces another matter.
+const NEW_MATTERS: &[&str] = &[
+    "顺便问",
+    "再问一个",
+    "再问个",
+    "再问一下",
+    "再咨询一",
+    "另外问",
+    "另外还想",
+    "还想问",
+    "还想咨询",
+    "还有个问题",
+    "还有一个问题",
+    "还有件事",
+    "还有一件事",
+    "第二个问题",
+    "换个问题",
+];
+/// A clause that announces a matter and says no more than this of it, in characters, asks nothing.
+const MAX_ANNOUNCEMENT_CHARS: usize = 5;
+
+/// Where a text comes to another matter, in bytes.
+fn new_matter(text: &str) -> Option<usize> {
+    let found = NEW_MATTERS.iter().filter_map(|words| text.rfind(words));
+    found.max()
+}
+
+/// A text in two: before it comes to another matter, and from there without the words that only
+/// announce it.
+fn matters(text: &str) -> (&str, &str) {
+    let Some(at) = new_matter(text) else {
+        return ("", text);
+    };
+    let announced = NEW_MATTERS
+        .iter()
+        .filter(|words| text[at..].starts_with(**words));
+    let rest = &text[at + announced.map(|words| words.len()).max().unwrap_or(0)..];
+    let rest = match clauses(rest).next() {
+        Some(clause) if clause.of(rest).chars().count() <= MAX_ANNOUNCEMENT_CHARS => {
+            &rest[clause.end..]
+        }
+        _ => rest,
+    };
+    (&text[..at], rest)
 }
 
 fn contents(turns: &[&Utterance]) -> String {
@@ -234,8 +290,18 @@ const PARTICLES: &[char] = &[
 /// The same for a text whose personal data is masked.
 pub fn content(text: &str) -> String {
     let text = without_personal_data(text);
-    let kept: Vec<&str> = clauses(&text)
-        .map(|clause| clause.of(&text))
+    let (before, now) = matters(&text);
+    match kept(now) {
+        // Who only announces another matter has asked about the one before.
+        nothing if nothing.is_empty() => kept(before),
+        now => now,
+    }
+}
+
+/// The clauses that say something.
+fn kept(text: &str) -> String {
+    let kept: Vec<&str> = clauses(text)
+        .map(|clause| clause.of(text))
         .filter(|clause| !is_empty_talk(clause))
         .map(without_fillers)
         .collect();
@@ -401,6 +467,26 @@ mod tests {
         assert_eq!(moment(&[("乙", "好的")]), None);
         // A statement is no question, whoever agrees with it.
         assert_eq!(moment(&[("甲", "要去银行网点办理"), ("乙", "对")]), None);
+    }
+
+    #[test]
+    fn another_matter_leaves_the_old_one_behind() {
+        let asked = [
+            ("乙", "契税怎么算"),
+            ("甲", "按面积和套数"),
+            ("乙", "好的，那我再问一个，我的社保卡丢了怎么补"),
+        ];
+        let found = moment(&asked).unwrap();
+        assert_eq!(found.current, "我的社保卡丢了怎么补");
+        assert_eq!(found.with_context, None);
+        for (text, kept) in [
+            ("顺便问我自己的 养老要转回老家", "养老要转回老家"),
+            ("我还想问公积金能不能提", "公积金能不能提"),
+            ("公积金能提吗，还有个问题", "公积金能提吗"),
+            ("再问一下", ""),
+        ] {
+            assert_eq!(content(text), kept, "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::call::Settings;
 use super::moment::Moment;
-use crate::retrieval::{Degraded, Hit, SearchError, SearchRequest, SearchResponse};
+use crate::document::Kind;
+use crate::retrieval::{Degraded, Filters, Hit, SearchError, SearchRequest, SearchResponse};
+use crate::text::is_han;
 
 /// Hits that each reading of the moment contributes.
 const HITS_PER_READING: usize = 6;
@@ -14,8 +16,29 @@ const HITS_PER_READING: usize = 6;
 /// complaint about waiting and two asides from raising an answer.
 const ENOUGH_AGREEMENT: f32 = 0.6;
 
+/// A script for what an utterance is labelled with must be so likely: among scripts alone, the best
+/// one stands out easily.
+const LIKELY_FOR_LABEL: f32 = 0.5;
+
+/// Share of its probability that an answer for another region keeps.
+const OTHER_REGION: f32 = 0.5;
+
+/// Labels that narrow the search: 归口部门 and 业务分类, such as what the caller chose by key.
+const DEPARTMENT_LABEL: &str = "department";
+const BUSINESS_LABEL: &str = "business";
+
 /// Whatever answers a query.
 pub type Search<'s> = &'s dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError>;
+
+/// What is known of a moment besides what is said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances<'c> {
+    /// Where the caller is.
+    pub region: Option<&'c str>,
+    /// Labels of the utterance. `department` and `business` narrow the search; what others say, such
+    /// as the emotion, raises the scripts for it.
+    pub labels: Option<&'c BTreeMap<String, String>>,
+}
 
 /// An answer that could be recommended.
 #[derive(Clone, Debug)]
@@ -27,17 +50,30 @@ pub struct Offer {
     /// Whether words and meaning agree on it. People who talk use words by chance that some passage
     /// holds as well.
     pub is_agreed: bool,
-    /// Whether it answers what was said now together with what led to it, not by itself.
-    pub needs_context: bool,
+    /// Why it is offered.
+    pub because: Because,
 }
 
-/// What could be recommended at a moment, likeliest first, one of each document.
+/// What an offer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// What was said now, by itself.
+    Said,
+    /// What was said now, with what led to it.
+    SaidBefore,
+    /// How it was said: a label of the utterance.
+    Labelled,
+}
+
+/// What could be recommended at a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Offers {
     /// The generation that answered.
     pub generation: u64,
-    /// Likeliest first; ties by document id.
+    /// Likeliest first, one of each document; ties by document id.
     pub offers: Vec<Offer>,
+    /// 话术 that fit, likeliest first.
+    pub scripts: Vec<Offer>,
     /// Why they are worse than they could be.
     pub degraded: Vec<Degraded>,
 }
@@ -52,50 +88,189 @@ pub struct Offers {
 pub fn offers(
     search: Search<'_>,
     moment: &Moment,
+    circumstances: Circumstances<'_>,
     settings: &Settings,
 ) -> Result<Offers, SearchError> {
-    let mut found = Offers::default();
-    let mut by_document: BTreeMap<String, Offer> = BTreeMap::new();
+    let mut found = Found::default();
+    let filters = circumstances.filters();
     let readings = [
-        (false, Some(&moment.current)),
-        (true, moment.with_context.as_ref()),
+        (Because::Said, Some(&moment.current)),
+        (Because::SaidBefore, moment.with_context.as_ref()),
     ];
-    for (needs_context, reading) in readings {
-        let Some(query) = reading else {
-            continue;
+    for (because, reading) in readings {
+        if let Some(query) = reading {
+            found.add(because, search(&settings.request(query, filters.clone()))?);
+        }
+    }
+    if let Some(query) = circumstances.manner() {
+        let scripts = Filters {
+            kind: vec![Kind::Script],
+            ..Filters::default()
         };
-        let response = search(&SearchRequest {
-            deadline: settings.patience.map(|patience| Instant::now() + patience),
-            as_of: settings.as_of,
-            ..SearchRequest::new(query.clone(), HITS_PER_READING, settings.audience)
-        })?;
-        found.generation = found.generation.max(response.generation);
+        let response = search(&settings.request(&query, scripts))?;
+        found.add(Because::Labelled, response);
+    }
+    Ok(found.sorted(circumstances.region))
+}
+
+impl Settings {
+    fn request(&self, query: &str, filters: Filters) -> SearchRequest {
+        SearchRequest {
+            filters,
+            deadline: self.patience.map(|patience| Instant::now() + patience),
+            as_of: self.as_of,
+            ..SearchRequest::new(query.to_owned(), HITS_PER_READING, self.audience)
+        }
+    }
+}
+
+impl Circumstances<'_> {
+    /// What the labels narrow the search to.
+    fn filters(&self) -> Filters {
+        let value = |name: &str| self.labels.and_then(|labels| labels.get(name)).cloned();
+        Filters {
+            department: value(DEPARTMENT_LABEL).into_iter().collect(),
+            topic_business: value(BUSINESS_LABEL).into_iter().collect(),
+            ..Filters::default()
+        }
+    }
+
+    /// What the other labels say, as a query.
+    fn manner(&self) -> Option<String> {
+        let labels = self.labels?.iter();
+        let values: Vec<&str> = labels
+            .filter(|(name, value)| {
+                // Numbers, such as how sure the recogniser is, are no manner.
+                ![DEPARTMENT_LABEL, BUSINESS_LABEL].contains(&name.as_str())
+                    && value.chars().any(is_han)
+            })
+            .map(|(_, value)| value.as_str())
+            .collect();
+        (!values.is_empty()).then(|| values.join(" "))
+    }
+}
+
+/// Offers as they come in.
+#[derive(Default)]
+struct Found {
+    found: Offers,
+    /// The likeliest offer of each document, by its id.
+    answers: BTreeMap<String, Offer>,
+    scripts: BTreeMap<String, Offer>,
+}
+
+impl Found {
+    fn add(&mut self, because: Because, response: SearchResponse) {
+        self.found.generation = self.found.generation.max(response.generation);
         let is_whole = response.degraded.is_empty();
-        found.degraded.extend(response.degraded);
+        self.found.degraded.extend(response.degraded);
         for hit in response.hits {
+            let confidence = hit.confidence.unwrap_or(0.0);
+            if because == Because::Labelled && confidence < LIKELY_FOR_LABEL {
+                continue;
+            }
             let agreement = hit.signals.map_or(1.0, |signals| signals.agreement());
             let is_named = hit.contributions.reference > 0.0;
             let offer = Offer {
                 is_agreed: !is_whole || is_named || agreement >= ENOUGH_AGREEMENT,
-                confidence: hit.confidence.unwrap_or(0.0),
+                confidence,
                 hit,
-                needs_context,
+                because,
             };
-            match by_document.get_mut(&offer.hit.document_id) {
+            let place = match offer.hit.kind {
+                Some(Kind::Script) => &mut self.scripts,
+                _ => &mut self.answers,
+            };
+            match place.get_mut(&offer.hit.document_id) {
                 Some(known) if known.confidence >= offer.confidence => {}
                 Some(known) => *known = offer,
                 None => {
-                    by_document.insert(offer.hit.document_id.clone(), offer);
+                    place.insert(offer.hit.document_id.clone(), offer);
                 }
             }
         }
     }
-    found.degraded.sort_unstable();
-    found.degraded.dedup();
-    found.offers = by_document.into_values().collect();
-    // Stable: ties stay in the order of their ids.
-    found
-        .offers
-        .sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    Ok(found)
+
+    fn sorted(mut self, region: Option<&str>) -> Offers {
+        let mut answers: Vec<Offer> = self.answers.into_values().collect();
+        for offer in &mut answers {
+            if is_for_another(offer.hit.region.as_deref(), region) {
+                offer.confidence *= OTHER_REGION;
+            }
+        }
+        let sorted = |mut offers: Vec<Offer>| {
+            // Stable: ties stay in the order of their ids.
+            offers.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+            offers
+        };
+        self.found.offers = sorted(answers);
+        self.found.scripts = sorted(self.scripts.into_values().collect());
+        self.found.degraded.sort_unstable();
+        self.found.degraded.dedup();
+        self.found
+    }
+}
+
+/// Whether a document is for regions of the caller's tier (区, 市, …), none of them the caller's. A rule of
+/// the city is for its districts too.
+fn is_for_another(document: Option<&str>, caller: Option<&str>) -> bool {
+    let (Some(document), Some(caller)) = (document, caller.map(str::trim)) else {
+        return false;
+    };
+    let Some(tier) = caller.chars().next_back() else {
+        return false;
+    };
+    let mut regions = document
+        .split(|c: char| c.is_whitespace() || "、，,；;".contains(c))
+        .filter(|region| !region.is_empty())
+        .peekable();
+    regions.peek().is_some()
+        && regions.all(|region| {
+            region.ends_with(tier) && !caller.ends_with(region) && !region.ends_with(caller)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_region_is_one_of_the_same_tier() {
+        for (document, caller, expected) in [
+            (Some("望江区"), Some("青石区"), true),
+            (Some("望江区"), Some("望江区"), false),
+            (Some("望江区"), Some("云溪市望江区"), false),
+            (Some("云溪市望江区"), Some("望江区"), false),
+            (Some("云溪市"), Some("望江区"), false),
+            (Some("望江区、青石区"), Some("青石区"), false),
+            (Some("青石市"), Some("云溪市"), true),
+            (None, Some("青石区"), false),
+            (Some("望江区"), None, false),
+            (Some("望江区"), Some(" "), false),
+        ] {
+            assert_eq!(
+                is_for_another(document, caller),
+                expected,
+                "{document:?} {caller:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn labels_narrow_or_raise() {
+        let labels: BTreeMap<String, String> = [
+            ("department", "市人社局"),
+            ("emotion", "情绪激动"),
+            ("recogniser", "0.93"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let circumstances = Circumstances {
+            labels: Some(&labels),
+            ..Circumstances::default()
+        };
+        assert_eq!(circumstances.filters().department, ["市人社局"]);
+        assert_eq!(circumstances.manner().as_deref(), Some("情绪激动"));
+        assert_eq!(Circumstances::default().manner(), None);
+    }
 }

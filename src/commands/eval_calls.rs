@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::{print, print_line};
 use super::workplace::open_retriever;
-use crate::assist::{Call, Speaker, Utterance};
+use crate::assist::{Attributes, Call, Speaker, Utterance};
 use crate::config::Config;
 use crate::evaluation::run::percentile_ms;
 use crate::evaluation::{CallMeasures, JudgedCall, Screen, read_calls};
@@ -83,7 +83,12 @@ fn play(
             labels: Default::default(),
         };
         let began = std::time::Instant::now();
-        let changed = call.hear(utterance, &|request| retriever.search(request), &settings)?;
+        let changed = call.hear(
+            utterance,
+            &Attributes::default(),
+            &|request| retriever.search(request),
+            &settings,
+        )?;
         times.push(began.elapsed());
         let shown = call.latest().map_or(&[][..], |latest| &latest.items);
         let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();

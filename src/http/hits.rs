@@ -80,6 +80,8 @@ pub(super) struct WireHit {
     published_at: Option<Date>,
     /// 归口部门
     department: Option<String>,
+    /// 适用地区
+    region: Option<String>,
     /// 发文机关
     issuer: Option<String>,
     /// 发文字号
@@ -229,6 +231,7 @@ impl From<Hit> for WireHit {
             effective_to: hit.effective_to,
             published_at: hit.published_at,
             department: hit.department,
+            region: hit.region,
             issuer: hit.issuer,
             doc_no: hit.doc_no,
             citation: hit.citation.into(),

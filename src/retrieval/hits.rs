@@ -182,6 +182,7 @@ fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
         effective_to: metadata.effective_to,
         published_at: metadata.published_at,
         department: metadata.department,
+        region: metadata.region,
         issuer: metadata.issuer,
         doc_no: metadata.doc_no,
         citation: Citation {

@@ -193,6 +193,7 @@ pub struct Hit {
     pub effective_to: Option<Date>,
     pub published_at: Option<Date>,
     pub department: Option<String>,
+    pub region: Option<String>,
     pub issuer: Option<String>,
     pub doc_no: Option<String>,
     pub citation: Citation,

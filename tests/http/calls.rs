@@ -49,6 +49,7 @@ pub fn hit(confidence: f32) -> Hit {
         effective_to: None,
         published_at: None,
         department: Some("市人社局".to_owned()),
+        region: None,
         issuer: None,
         doc_no: None,
         citation: Citation {

@@ -55,6 +55,7 @@ fn full_response() -> SearchResponse {
         effective_to: None,
         published_at: None,
         department: Some("市人社局".to_owned()),
+        region: None,
         issuer: None,
         doc_no: None,
         citation: Citation {
