@@ -130,6 +130,8 @@ pub struct RetrievalConfig {
     pub lexical_weight: f32,
     /// Candidates that each side contributes to a query, 1..=10,000.
     pub candidates: usize,
+    /// Whether wordings under which agents adopted an answer lead to it.
+    pub learned: bool,
 }
 
 /// How the lexical and the vector list become one.
@@ -253,6 +255,7 @@ impl Default for RetrievalConfig {
             fusion: Fusion::Weighted,
             lexical_weight: 0.6,
             candidates: 200,
+            learned: true,
         }
     }
 }

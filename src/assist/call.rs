@@ -274,7 +274,7 @@ impl Call {
         self.is_unanswered = false;
         let asked = Asked {
             utterance_id: moment.utterance_id.clone(),
-            question: moment.current.clone(),
+            question: moment.question.clone(),
             best: found.offers.first().map(|offer| BestAnswer {
                 document_id: offer.hit.document_id.clone(),
                 department: offer.hit.department.clone(),
@@ -285,7 +285,7 @@ impl Call {
                 .first()
                 .is_some_and(|offer| settings.is_likely(offer)),
         };
-        let answers = self.choose(std::mem::take(&mut found.offers), settings);
+        let answers = self.choose(&moment, std::mem::take(&mut found.offers), settings);
         let script = self.choose_script(std::mem::take(&mut found.scripts), settings);
         let is_news = answers.is_some() || script.is_some();
         let shown = is_news.then(|| {
@@ -326,13 +326,20 @@ impl Call {
 
     /// What the agent should see instead of what is on the screen, if that is worth a glance: another
     /// answer in the first place, or another likely one below it.
-    fn choose(&self, offers: Vec<Offer>, settings: &Settings) -> Option<Vec<Offer>> {
+    fn choose(
+        &self,
+        moment: &Moment,
+        offers: Vec<Offer>,
+        settings: &Settings,
+    ) -> Option<Vec<Offer>> {
         let shown: &[Recommendation] = self.latest.as_ref().map_or(&[], |latest| &latest.items);
         let is_wanted = |offer: &Offer| !self.dismissed.contains(&self.id_of(&offer.hit));
         let mut wanted: Vec<Offer> = offers.into_iter().filter(is_wanted).collect();
         let best = wanted.first()?.confidence;
-        // The document that stands first stays first while it is about as likely.
-        let first = shown.first().and_then(|shown| {
+        // The document that stands first stays first while it is about as likely, and the matter is
+        // the same.
+        let preferred = shown.first().filter(|_| !moment.is_new_matter);
+        let first = preferred.and_then(|shown| {
             let at = wanted
                 .iter()
                 .position(|offer| offer.hit.document_id == shown.hit.document_id)?;
@@ -422,7 +429,7 @@ impl Call {
             revision: self.revision + 1,
             after_utterance: moment.utterance_id.clone(),
             generation: found.generation,
-            question: moment.current.clone(),
+            question: moment.question.clone(),
             department: items.first().and_then(|item| item.hit.department.clone()),
             keywords: self.keywords(&items),
             script,
@@ -497,6 +504,9 @@ fn why(offer: &Offer) -> Vec<&'static str> {
     if parts.reference > 0.0 {
         why.push("点名引用");
     }
+    if offer.hit.is_learned {
+        why.push("同事在类似问法下采纳过");
+    }
     match (parts.lexical > 0.0, parts.vector > 0.0) {
         (true, true) => why.push("用词与语义都相符"),
         (true, false) => why.push("用词相符"),
@@ -538,6 +548,7 @@ mod tests {
             validity: Validity::InForce,
             replaced_by: Vec::new(),
             is_stale: false,
+            is_learned: false,
             effective_from: None,
             effective_to: None,
             published_at: None,

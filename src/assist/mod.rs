@@ -10,6 +10,7 @@ mod journal;
 mod moment;
 mod offers;
 mod say;
+mod speech;
 mod transcript;
 
 pub use call::{
@@ -18,7 +19,7 @@ pub use call::{
 };
 pub use desk::{CallView, Desk, DeskError, OpenCall};
 pub use journal::{CallRef, Entry, Journal, NoJournal};
-pub use moment::Moment;
+pub use moment::{Moment, Reading};
 pub use offers::{Because, Circumstances, Offer, Offers, Search, offers};
 pub use say::{MAX_SAY_CHARS, say};
 pub use transcript::{MAX_UTTERANCE_CHARS, Speaker, Taken, Transcript, Utterance};

@@ -1,16 +1,22 @@
 //! Which part of the last turns is the question now.
 //!
-//! Fillers, greetings, confirmations and personal data are no question. What the caller said
-//! last is, alone and together with what led to it: a short reply (`对，是二手房`) means something only
-//! with the question before it, and a new matter needs nothing from before. Both readings are asked;
-//! which one counts, the answers decide.
+//! What the caller said last is, alone and together with what led to it: a short reply (`对，是二手房`)
+//! means something only with the question before it, a new matter needs nothing from before, and a long
+//! story ends with its question. These readings are asked; which one counts, the answers decide.
 
+use super::speech::{
+    asks, clauses, comes_to_another_matter, content, is_assent, takes_leave, wants_a_yes,
+};
 use super::transcript::{Speaker, Transcript, Utterance};
-use crate::document::ByteSpan;
-use crate::text::without_personal_data;
 
 /// Turns before the current one that may belong to it.
 const CONTEXT_TURNS: usize = 3;
+/// Clauses from which on something is a story with its question at the end.
+const MIN_STORY_CLAUSES: usize = 4;
+/// Clauses that hold the question.
+const FOCUS_CLAUSES: usize = 2;
+/// Fewer characters of them say nothing by themselves.
+const MIN_FOCUS_CHARS: usize = 8;
 /// Characters of a reading; more is a story whose end is the question.
 const MAX_READING_CHARS: usize = 300;
 
@@ -20,18 +26,29 @@ pub struct Moment {
     /// The utterance after which it is asked.
     pub utterance_id: String,
     /// What the caller says now.
-    pub current: String,
-    /// The same after what led to it; `None` where nothing did.
-    pub with_context: Option<String>,
+    pub question: String,
+    /// Whether it is another matter than before, by the caller's own words.
+    pub is_new_matter: bool,
+    /// What to look for, one to three queries.
+    pub readings: Vec<Reading>,
+}
+
+/// One way to understand the question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What to look for.
+    pub query: String,
+    /// Whether it holds more than what is said now.
+    pub has_context: bool,
 }
 
 impl Moment {
     /// What is asked at the end of `transcript`; `None` while nothing is: the agent speaks, or the
-    /// caller says nothing that could be looked up.
+    /// caller says nothing that could be looked up, or takes leave.
     pub fn of(transcript: &Transcript) -> Option<Self> {
         let turns: Vec<&Utterance> = transcript.utterances().filter(|u| u.is_final).collect();
         let last = turns.last()?;
-        if last.speaker != Speaker::Caller {
+        if last.speaker != Speaker::Caller || takes_leave(&last.text) {
             return None;
         }
         // The caller may go on after a pause.
@@ -40,85 +57,74 @@ impl Moment {
             .rev()
             .take_while(|u| u.speaker == Speaker::Caller)
             .count();
-        let (before, current) = turns.split_at(turns.len() - n_current.min(2));
-        let mut before = before;
-        let mut current = match current
-            .iter()
-            .rposition(|turn| new_matter(&turn.text).is_some())
-        {
-            // What came before is another matter.
-            Some(at) => {
-                before = &[];
-                contents(&current[at..])
-            }
-            None => contents(current),
-        };
-        if current.is_empty() && is_assent(&last.text) {
+        let (mut before, mut current) = turns.split_at(turns.len() - n_current.min(2));
+        let is_new = |turn: &&Utterance| comes_to_another_matter(&turn.text);
+        let new_matter = current.iter().rposition(is_new);
+        if let Some(at) = new_matter {
+            (before, current) = (&[], &current[at..]);
+        }
+        let mut question = contents(current);
+        if question.is_empty() && is_assent(&last.text) {
             // `您说的是优待卡对吧` — `对`: the agent has said it.
-            let (question, earlier) = before.split_last()?;
-            if question.speaker == Speaker::Agent && is_question(&question.text) {
-                current = content(&question.text);
+            let (asked, earlier) = before.split_last()?;
+            if asked.speaker == Speaker::Agent && wants_a_yes(&asked.text) {
+                question = content(&asked.text);
                 before = earlier;
             }
         }
-        if current.is_empty() {
+        if question.is_empty() {
             return None;
         }
+        // Before the caller has said anything, nothing can be a reply.
+        let has_begun = before
+            .iter()
+            .any(|turn| turn.speaker == Speaker::Caller && !content(&turn.text).is_empty());
+        let asked = before.last().filter(|turn| turn.speaker == Speaker::Agent);
+        let is_reply = has_begun
+            && asked.is_some_and(|turn| asks(&turn.text) || wants_a_yes(&turn.text))
+            && !current.iter().any(|turn| asks(&turn.text));
         let context = contents(&before[before.len().saturating_sub(CONTEXT_TURNS)..]);
-        let with_context =
-            (!context.is_empty()).then(|| last_chars(&format!("{context} {current}")));
         Some(Self {
             utterance_id: last.id.clone(),
-            current: last_chars(&current),
-            with_context,
+            readings: readings(&question, &context, is_reply),
+            question: last_chars(&question),
+            is_new_matter: new_matter.is_some(),
         })
     }
 }
 
-/// What announces another matter.
-const NEW_MATTERS: &[&str] = &[
-    "顺便问",
-    "再问一个",
-    "再问个",
-    "再问一下",
-    "再咨询一",
-    "另外问",
-    "另外还想",
-    "还想问",
-    "还想咨询",
-    "还有个问题",
-    "还有一个问题",
-    "还有件事",
-    "还有一件事",
-    "第二个问题",
-    "换个问题",
-];
-/// A clause that announces a matter and says no more than this of it, in characters, asks nothing.
-const MAX_ANNOUNCEMENT_CHARS: usize = 5;
-
-/// Where a text comes to another matter, in bytes.
-fn new_matter(text: &str) -> Option<usize> {
-    let found = NEW_MATTERS.iter().filter_map(|words| text.rfind(words));
-    found.max()
+/// What was said now, its end if it is a story, and all of it with what led to it. A reply to what the
+/// agent asked says nothing by itself.
+fn readings(question: &str, context: &str, is_reply: bool) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    let mut read = |query: &str, has_context| {
+        readings.push(Reading {
+            query: last_chars(query),
+            has_context,
+        });
+    };
+    if !is_reply || context.is_empty() {
+        read(question, false);
+        if let Some(end) = end_of_story(question) {
+            read(&end, false);
+        }
+    }
+    if !context.is_empty() {
+        read(&format!("{context} {question}"), true);
+    }
+    readings
 }
 
-/// A text in two: before it comes to another matter, and from there without the words that only
-/// announce it.
-fn matters(text: &str) -> (&str, &str) {
-    let Some(at) = new_matter(text) else {
-        return ("", text);
-    };
-    let announced = NEW_MATTERS
-        .iter()
-        .filter(|words| text[at..].starts_with(**words));
-    let rest = &text[at + announced.map(|words| words.len()).max().unwrap_or(0)..];
-    let rest = match clauses(rest).next() {
-        Some(clause) if clause.of(rest).chars().count() <= MAX_ANNOUNCEMENT_CHARS => {
-            &rest[clause.end..]
-        }
-        _ => rest,
-    };
-    (&text[..at], rest)
+/// The last clauses of what has many.
+fn end_of_story(question: &str) -> Option<String> {
+    let clauses: Vec<&str> = clauses(question)
+        .map(|clause| clause.of(question))
+        .collect();
+    if clauses.len() < MIN_STORY_CLAUSES {
+        return None;
+    }
+    let end = clauses[clauses.len() - FOCUS_CLAUSES..].join(" ");
+    (end.chars().count() >= MIN_FOCUS_CHARS).then_some(end)
 }
 
 fn contents(turns: &[&Utterance]) -> String {
@@ -132,245 +138,6 @@ fn last_chars(text: &str) -> String {
     text.chars()
         .skip(n_chars.saturating_sub(MAX_READING_CHARS))
         .collect()
-}
-
-/// Said to fill a pause, at the beginning of a clause or as a whole one. Longer ones first.
-const FILLERS: &[&str] = &[
-    "我想问一下",
-    "我想咨询一下",
-    "我想了解一下",
-    "我想咨询",
-    "我再问一个",
-    "我想问",
-    "请问一下",
-    "我问一下",
-    "麻烦问一下",
-    "顺便问一下",
-    "就是说",
-    "怎么说呢",
-    "那个",
-    "这个",
-    "就是",
-    "然后",
-    "请问",
-    "那么",
-    "反正",
-    "其实",
-    "比如说",
-    "哎呀",
-    "哎哟",
-    "嗯嗯",
-    "嗯",
-    "呃",
-    "啊",
-    "哦",
-    "噢",
-    "喔",
-    "诶",
-    "哎",
-    "唉",
-];
-
-/// Clauses that say nothing but that somebody is there, thanks, or agrees. Compared without fillers
-/// and final particles.
-const SMALLTALK: &[&str] = &[
-    "喂",
-    "额",
-    "那",
-    "你好",
-    "您好",
-    "早上好",
-    "下午好",
-    "晚上好",
-    "谢谢",
-    "谢谢你",
-    "谢谢您",
-    "多谢",
-    "好的",
-    "好",
-    "可以",
-    "行",
-    "没有了",
-    "没了",
-    "没事",
-    "没事了",
-    "没问题",
-    "知道",
-    "知道了",
-    "明白",
-    "明白了",
-    "了解",
-    "清楚",
-    "清楚了",
-    "再见",
-    "拜拜",
-    "听得到",
-    "听得到吗",
-    "听得见",
-    "听得见吗",
-    "能听到吗",
-    "听到吗",
-    "在吗",
-    "你说",
-    "您说",
-    "您请说",
-    "请讲",
-    "您请讲",
-    "请说",
-    "您好请讲",
-    "稍等",
-    "稍等一下",
-    "请稍等",
-    "等一下",
-    "我查一下",
-    "我看一下",
-    "我帮您看一下",
-    "我帮您查一下",
-    "我给您看一下",
-    "我给您查一下",
-    "我给您确认一下",
-    "稍等我查一下",
-    "麻烦你",
-    "麻烦您",
-    "麻烦你了",
-    "麻烦您了",
-    "辛苦了",
-    "不好意思",
-    "不用谢",
-    "不客气",
-    "没关系",
-    "这样",
-    "这样子",
-    "是这样",
-    "是这样的",
-    "系",
-    "系啊系",
-    "很高兴为您服务",
-    "您好很高兴为您服务",
-    "请问有什么问题",
-    "请问有什么可以帮您",
-    "有什么可以帮您",
-    "请问您要咨询什么",
-    "您要咨询什么",
-    "还有其他问题吗",
-    "还有什么问题",
-    "请不要挂机",
-    "请您稍等",
-    "您好这里是12345",
-    "这里是12345",
-];
-
-/// What a caller says who agrees.
-const ASSENT: &[&str] = &[
-    "对",
-    "对对",
-    "对对对",
-    "是",
-    "是的",
-    "对的",
-    "没错",
-    "嗯",
-    "嗯嗯",
-    "系",
-    "系啊系",
-    "好",
-    "可以",
-    "有",
-    "有的",
-    "同意",
-    "同意的",
-];
-
-/// Particles that end a clause.
-const PARTICLES: &[char] = &[
-    '啊', '呀', '吧', '呢', '哦', '噢', '嘛', '啦', '哈', '了', '哇', '咯', '吗',
-];
-
-/// The clauses of an utterance that could be looked up, joined by spaces; empty if there are none.
-/// The same for a text whose personal data is masked.
-pub fn content(text: &str) -> String {
-    let text = without_personal_data(text);
-    let (before, now) = matters(&text);
-    match kept(now) {
-        // Who only announces another matter has asked about the one before.
-        nothing if nothing.is_empty() => kept(before),
-        now => now,
-    }
-}
-
-/// The clauses that say something.
-fn kept(text: &str) -> String {
-    let kept: Vec<&str> = clauses(text)
-        .map(|clause| clause.of(text))
-        .filter(|clause| !is_empty_talk(clause))
-        .map(without_fillers)
-        .collect();
-    kept.join(" ")
-}
-
-/// Whether an utterance says yes and nothing else.
-fn is_assent(text: &str) -> bool {
-    let mut clauses = clauses(text).map(|clause| clause.of(text)).peekable();
-    clauses.peek().is_some() && clauses.all(|clause| ASSENT.contains(&without_particles(clause)))
-}
-
-/// Whether an utterance asks for a yes.
-fn is_question(text: &str) -> bool {
-    let is_mark = |c: char| c.is_whitespace() || "，。？！?!".contains(c);
-    let text = text.trim_end_matches(is_mark);
-    ["吗", "吧", "么", "是不是", "没有", "对不对"]
-        .iter()
-        .any(|end| text.ends_with(end))
-        && !content(text).is_empty()
-}
-
-/// Pieces between spaces and punctuation.
-fn clauses(text: &str) -> impl Iterator<Item = ByteSpan> + '_ {
-    let is_end = |c: char| c.is_whitespace() || "，。、；：？！,.;?!…—（）()“”\"".contains(c);
-    let mut start = 0;
-    let ends = text.char_indices().filter(move |(_, c)| is_end(*c));
-    let ends = ends.map(|(at, c)| (at, at + c.len_utf8()));
-    ends.chain([(text.len(), text.len())])
-        .map(move |(end, next)| {
-            let clause = ByteSpan::new(start, end);
-            start = next;
-            clause
-        })
-        .filter(|clause| clause.start < clause.end)
-}
-
-fn without_fillers(mut clause: &str) -> &str {
-    while let Some(rest) = FILLERS
-        .iter()
-        .find_map(|filler| clause.strip_prefix(filler))
-    {
-        // `这个月` is no filler and a month.
-        if rest.starts_with(['月', '季', '周', '星', '年', '礼']) {
-            break;
-        }
-        clause = rest;
-    }
-    clause
-}
-
-fn without_particles(clause: &str) -> &str {
-    clause.trim_end_matches(PARTICLES)
-}
-
-/// Whether a clause is made of courtesies, fillers and particles alone.
-fn is_empty_talk(clause: &str) -> bool {
-    let mut left = clause.trim();
-    while let Some(first) = left.chars().next() {
-        let phrases = [SMALLTALK, ASSENT, FILLERS].into_iter().flatten();
-        let said = phrases.filter(|phrase| left.starts_with(**phrase));
-        let n_bytes = match said.map(|phrase| phrase.len()).max() {
-            Some(n_bytes) => n_bytes,
-            None if PARTICLES.contains(&first) => first.len_utf8(),
-            None => return false,
-        };
-        left = &left[n_bytes..];
-    }
-    true
 }
 
 #[cfg(test)]
@@ -398,40 +165,8 @@ mod tests {
         Moment::of(&transcript)
     }
 
-    #[test]
-    fn courtesies_and_fillers_ask_nothing() {
-        for text in [
-            "喂 喂 听得到吗",
-            "你好啊",
-            "嗯嗯，好的好的",
-            "好谢谢",
-            "对对对",
-            "那个",
-            "",
-            "。",
-            "行，谢谢您，再见",
-        ] {
-            assert_eq!(content(text), "", "{text}");
-            assert_eq!(moment(&[("乙", text)]), None, "{text}");
-        }
-        assert_eq!(
-            content("嗯 那个就是我想问一下 水费怎么交啊"),
-            "水费怎么交啊"
-        );
-        assert_eq!(
-            content("你好，请问公交卡丢了怎么补办？"),
-            "公交卡丢了怎么补办"
-        );
-    }
-
-    #[test]
-    fn numbers_of_persons_are_left_out_and_others_stay() {
-        assert_eq!(content("我的手机号是13900001111"), "我的手机号是");
-        assert_eq!(
-            content("身份证110101199001011234有24位吗"),
-            "身份证 有24位吗"
-        );
-        assert_eq!(content("2026年交了1200元"), "2026年交了1200元");
+    fn queries(moment: &Moment) -> Vec<&str> {
+        moment.readings.iter().map(|r| r.query.as_str()).collect()
     }
 
     #[test]
@@ -443,11 +178,8 @@ mod tests {
             ("乙", "对，是二手房"),
         ];
         let found = moment(&asked).unwrap();
-        assert_eq!(found.current, "是二手房");
-        assert_eq!(
-            found.with_context.as_deref(),
-            Some("契税怎么算 是二手房吗 是二手房")
-        );
+        assert_eq!(found.question, "是二手房");
+        assert_eq!(queries(&found), ["契税怎么算 是二手房吗 是二手房"]);
         assert_eq!(found.utterance_id, "3");
     }
 
@@ -459,10 +191,12 @@ mod tests {
             ("乙", "系啊系啊"),
         ];
         let found = moment(&asked).unwrap();
-        assert_eq!(found.current, "您说的是老年人优待卡对吧");
         assert_eq!(
-            found.with_context.as_deref(),
-            Some("坐车半价的老人证怎么办 您说的是老年人优待卡对吧")
+            queries(&found),
+            [
+                "您说的是老年人优待卡对吧",
+                "坐车半价的老人证怎么办 您说的是老年人优待卡对吧"
+            ]
         );
         assert_eq!(moment(&[("乙", "好的")]), None);
         // A statement is no question, whoever agrees with it.
@@ -477,16 +211,36 @@ mod tests {
             ("乙", "好的，那我再问一个，我的社保卡丢了怎么补"),
         ];
         let found = moment(&asked).unwrap();
-        assert_eq!(found.current, "我的社保卡丢了怎么补");
-        assert_eq!(found.with_context, None);
-        for (text, kept) in [
-            ("顺便问我自己的 养老要转回老家", "养老要转回老家"),
-            ("我还想问公积金能不能提", "公积金能不能提"),
-            ("公积金能提吗，还有个问题", "公积金能提吗"),
-            ("再问一下", ""),
-        ] {
-            assert_eq!(content(text), kept, "{text}");
-        }
+        assert!(found.is_new_matter);
+        assert_eq!(queries(&found), ["我的社保卡丢了怎么补"]);
+        assert!(!moment(&asked[..1]).unwrap().is_new_matter);
+    }
+
+    #[test]
+    fn a_reply_without_a_question_is_no_matter_of_its_own() {
+        let asked = [
+            ("甲", "您要反映什么问题"),
+            ("乙", "我家厕所漏水"),
+            ("甲", "您住哪个区"),
+            ("乙", "望江区 老小区"),
+        ];
+        assert_eq!(queries(&moment(&asked[..2]).unwrap())[0], "我家厕所漏水");
+        assert_eq!(
+            queries(&moment(&asked).unwrap()),
+            ["您要反映什么问题 我家厕所漏水 您住哪个区 望江区 老小区"]
+        );
+    }
+
+    #[test]
+    fn a_story_is_also_read_by_its_end() {
+        let story = "我爸昨天走了 我们不懂 有人塞名片 火葬场那边到底收多少 听说有不要钱的";
+        let found = moment(&[("乙", story)]).unwrap();
+        assert_eq!(
+            queries(&found),
+            [story, "火葬场那边到底收多少 听说有不要钱的"]
+        );
+        assert_eq!(moment(&[("乙", "行 那我先找社区 谢谢")]), None);
+        assert!(moment(&[("乙", "谢谢 那去哪里办")]).is_some());
     }
 
     #[test]
@@ -499,7 +253,7 @@ mod tests {
     fn a_long_story_is_read_from_its_end() {
         let story = "我".repeat(1_500) + "怎么办";
         let found = moment(&[("乙", &story)]).unwrap();
-        assert_eq!(found.current.chars().count(), MAX_READING_CHARS);
-        assert!(found.current.ends_with("怎么办"));
+        assert_eq!(found.question.chars().count(), MAX_READING_CHARS);
+        assert!(found.question.ends_with("怎么办"));
     }
 }

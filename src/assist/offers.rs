@@ -78,7 +78,7 @@ pub struct Offers {
     pub degraded: Vec<Degraded>,
 }
 
-/// Asks both readings of the moment; of a document that answers both, the likelier hit counts.
+/// Asks the readings of the moment; of a document that answers several, the likeliest hit counts.
 ///
 /// What was said now comes first where it is enough by itself, so a new matter does not drown in
 /// the old one; a reply that says little by itself is carried by what it replies to.
@@ -93,14 +93,13 @@ pub fn offers(
 ) -> Result<Offers, SearchError> {
     let mut found = Found::default();
     let filters = circumstances.filters();
-    let readings = [
-        (Because::Said, Some(&moment.current)),
-        (Because::SaidBefore, moment.with_context.as_ref()),
-    ];
-    for (because, reading) in readings {
-        if let Some(query) = reading {
-            found.add(because, search(&settings.request(query, filters.clone()))?);
-        }
+    for reading in &moment.readings {
+        let because = match reading.has_context {
+            true => Because::SaidBefore,
+            false => Because::Said,
+        };
+        let request = settings.request(&reading.query, filters.clone());
+        found.add(because, search(&request)?);
     }
     if let Some(query) = circumstances.manner() {
         let scripts = Filters {
@@ -170,9 +169,9 @@ impl Found {
                 continue;
             }
             let agreement = hit.signals.map_or(1.0, |signals| signals.agreement());
-            let is_named = hit.contributions.reference > 0.0;
+            let is_vouched_for = hit.contributions.reference > 0.0 || hit.is_learned;
             let offer = Offer {
-                is_agreed: !is_whole || is_named || agreement >= ENOUGH_AGREEMENT,
+                is_agreed: !is_whole || is_vouched_for || agreement >= ENOUGH_AGREEMENT,
                 confidence,
                 hit,
                 because,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::{print, print_line};
 use super::workplace::open_retriever;
-use crate::assist::{Attributes, Call, Speaker, Utterance};
+use crate::assist::{Attributes, Call, Recommendation, Speaker, Utterance};
 use crate::config::Config;
 use crate::evaluation::run::percentile_ms;
 use crate::evaluation::{CallMeasures, JudgedCall, Screen, read_calls};
@@ -47,14 +47,15 @@ pub fn run(config: &Config, path: &Path, as_json: bool) -> anyhow::Result<ExitCo
         print(&text)?;
         print_line(&format!(
             "{} calls, {} marks: {} first, {} in the first three; {} false alarms in {} quiet \
-             turns; {} flickers",
+             turns; {} flickers; scripts came up {} times",
             calls.len(),
             sum.n_marks,
             sum.n_hits_at_1,
             sum.n_hits_at_3,
             sum.n_false_alarms,
             sum.n_quiet_turns,
-            sum.n_flickers
+            sum.n_flickers,
+            sum.n_scripts
         ))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -70,6 +71,7 @@ fn play(
     let settings = config.assist_settings();
     let mut call = Call::new(&judged.id);
     let mut screens = Vec::new();
+    let (mut answers_before, mut script_before) = (Vec::new(), Vec::new());
     for (n, turn) in judged.turns.iter().enumerate() {
         let utterance = Utterance {
             id: n.to_string(),
@@ -90,14 +92,23 @@ fn play(
             &settings,
         )?;
         times.push(began.elapsed());
-        let shown = call.latest().map_or(&[][..], |latest| &latest.items);
         let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        let files = |items: &[Recommendation]| -> Vec<String> {
+            let paths = items.iter().map(|item| name(&item.hit.citation.path));
+            paths.collect()
+        };
+        let (answers, script) = call.latest().map_or((&[][..], &[][..]), |latest| {
+            (&latest.items[..], &latest.script[..])
+        });
+        let has_changed = |ids: Vec<&str>, before: &mut Vec<String>| {
+            let is_new = ids != *before;
+            *before = ids.into_iter().map(str::to_owned).collect();
+            is_new
+        };
         screens.push(Screen {
-            files: shown
-                .iter()
-                .map(|item| name(&item.hit.citation.path))
-                .collect(),
-            is_changed: changed.shown.is_some(),
+            files: files(answers),
+            is_changed: has_changed(ids(answers), &mut answers_before),
+            has_new_script: has_changed(ids(script), &mut script_before),
         });
         if let Some(changed) = changed.shown {
             for item in &changed.items {
@@ -106,6 +117,10 @@ fn play(
         }
     }
     Ok(screens)
+}
+
+fn ids(items: &[Recommendation]) -> Vec<&str> {
+    items.iter().map(|item| item.id.as_str()).collect()
 }
 
 /// A call turn by turn, for reading what went wrong.

@@ -13,6 +13,7 @@ mod embedding;
 mod eval;
 mod eval_calls;
 mod index;
+mod lessons;
 mod output;
 mod packs;
 mod progress;

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::lessons::study;
 use super::progress::Console;
 use super::served::Served;
 use super::workplace::{Workplace, analyser, call_records_path, limits, retriever, watch_settings};
@@ -126,6 +127,13 @@ fn prepare(
             let _stops_all = StopOnDrop(stop);
             keep_up(&index, stop);
         });
+        if let Some(records) = calls.records.get() {
+            let (index, counts) = (&index, config.retrieval.learned);
+            scope.spawn(move || {
+                let _stops_all = StopOnDrop(stop);
+                study(served, records, index, counts, stop);
+            });
+        }
         let live = Live {
             index: &index,
             records: &mut workplace.records,
@@ -203,7 +211,7 @@ impl Drop for StopOnDrop<'_> {
 }
 
 /// Sleeps for `time`, or until `stop` becomes true.
-fn sleep_unless(stop: &AtomicBool, time: Duration) {
+pub(super) fn sleep_unless(stop: &AtomicBool, time: Duration) {
     let until = Instant::now() + time;
     while !stop.load(Ordering::Relaxed) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(100));

@@ -15,7 +15,7 @@ use crate::http::{
 };
 use crate::lexical::{Admission, Filters, LexicalError, StoredDocument};
 use crate::records::{Receipt, Records, RecordsError, Version};
-use crate::retrieval::{Retriever, SearchError, SearchRequest, SearchResponse};
+use crate::retrieval::{LearnedWording, Retriever, SearchError, SearchRequest, SearchResponse};
 use crate::sync::Requests;
 
 /// How far a neighbour is looked for past documents that the caller may not see.
@@ -51,6 +51,17 @@ impl Served {
     pub fn begin(&self, retriever: Retriever) {
         // A second call would mean a second index in one process; the first one stays.
         let _ = self.retriever.set(retriever);
+    }
+
+    /// Lets what agents adopted count, instead of what counted before.
+    ///
+    /// # Errors
+    /// [`SearchError`]
+    pub fn learn(&self, wordings: Vec<LearnedWording>) -> Result<(), SearchError> {
+        match self.retriever.get() {
+            Some(retriever) => retriever.learn(wordings),
+            None => Ok(()),
+        }
     }
 
     /// Lets receipts be read, and originals of files with several documents be checked.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::Places;
+use super::lessons::lessons_of;
 use crate::config::{Config, Fusion, Overrides, WatchMode, process_environment};
 use crate::corpus::Limits;
 use crate::embedding::{self, EmbeddingSettings};
@@ -171,7 +172,11 @@ pub(super) fn retriever(config: &Config, index: Arc<PassageIndex>) -> anyhow::Re
 /// A retriever over an index that another process may be writing.
 pub(super) fn open_retriever(config: &Config) -> anyhow::Result<Retriever> {
     let index = PassageIndex::open_read_only(&config.index.path, ingredients(config)?)?;
-    retriever(config, Arc::new(index))
+    let retriever = retriever(config, Arc::new(index))?;
+    if config.retrieval.learned {
+        retriever.learn(lessons_of(&call_records_path(config))?)?;
+    }
+    Ok(retriever)
 }
 
 /// The user's lexicon and the configured model. A model that cannot be used is reported and left

@@ -44,8 +44,10 @@ pub struct Expected {
 pub struct Screen {
     /// Files of the answers, first one first.
     pub files: Vec<String>,
-    /// Whether the turn changed it.
+    /// Whether the turn changed the answers.
     pub is_changed: bool,
+    /// Whether the turn changed what to say besides them (话术).
+    pub has_new_script: bool,
 }
 
 /// What came of a call.
@@ -68,6 +70,9 @@ pub struct CallMeasures {
     pub n_false_alarms: usize,
     /// Changes of the first answer beyond those that the marks ask for.
     pub n_flickers: usize,
+    /// Turns that brought up scripts, quiet ones too: what to say when one cannot hear the caller is no
+    /// answer, and none is asked for.
+    pub n_scripts: usize,
 }
 
 /// Reads calls, a line of JSON each.
@@ -117,6 +122,10 @@ impl CallMeasures {
         }
         let quiet = &screens[..measures.n_quiet_turns];
         measures.n_false_alarms = quiet.iter().filter(|screen| screen.is_changed).count();
+        measures.n_scripts = screens
+            .iter()
+            .filter(|screen| screen.has_new_script)
+            .count();
         let firsts: Vec<&String> = screens
             .iter()
             .filter_map(|screen| screen.files.first())
@@ -142,6 +151,7 @@ impl CallMeasures {
             sum.n_quiet_turns += measures.n_quiet_turns;
             sum.n_false_alarms += measures.n_false_alarms;
             sum.n_flickers += measures.n_flickers;
+            sum.n_scripts += measures.n_scripts;
         }
         sum
     }
@@ -161,6 +171,7 @@ mod tests {
         let screen = |files: &str, is_changed| Screen {
             files: files.chars().map(String::from).collect(),
             is_changed,
+            has_new_script: false,
         };
         let measured = CallMeasures::of(
             &call,

@@ -104,6 +104,8 @@ struct WireContributions {
     reference: f32,
     /// Added because further passages of the document answer as well; 0 with `group: "none"`.
     document: f32,
+    /// Added because agents adopted it under a wording much like the query.
+    learned: f32,
 }
 
 /// Where a hit stands in its original. Offsets count characters of the document's extracted text.
@@ -272,12 +274,14 @@ impl From<Contributions> for WireContributions {
             vector,
             reference,
             document,
+            learned,
         } = shares;
         Self {
             lexical,
             vector,
             reference,
             document,
+            learned,
         }
     }
 }

@@ -134,6 +134,13 @@ impl<'a> PreparedQuery<'a> {
         Ok(scores)
     }
 
+    /// The terms that the index has, each with its rarity ([`idf`]), heaviest first.
+    pub fn rarities(&self) -> impl Iterator<Item = (&str, f32)> {
+        self.terms
+            .iter()
+            .map(|prepared| (prepared.term.text.as_str(), prepared.idf))
+    }
+
     /// What a passage of mean length scores that has each of the query's terms once; of the terms
     /// that no passage has, none counts. 0 for a query without a term that the index has.
     ///

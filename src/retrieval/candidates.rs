@@ -38,6 +38,14 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// A passage that neither list has.
+    pub fn unfound(passage: PassageNo) -> Self {
+        Self {
+            passage,
+            contributions: Contributions::default(),
+        }
+    }
+
     /// Higher is better.
     pub fn score(&self) -> f32 {
         let parts = self.contributions;

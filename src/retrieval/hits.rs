@@ -178,6 +178,7 @@ fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
         replaced_by: Vec::new(),
         // Not known to the index: whoever follows the corpus marks it.
         is_stale: false,
+        is_learned: false,
         effective_from: metadata.effective_from,
         effective_to: metadata.effective_to,
         published_at: metadata.published_at,

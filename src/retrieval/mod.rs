@@ -16,12 +16,15 @@ pub mod fusion;
 pub mod grouping;
 pub mod highlight;
 mod hits;
+mod learned;
+pub mod likeness;
 mod query_vector;
 mod reading;
 mod search;
 
 pub use crate::lexical::{Admission, RelatedDocument};
 pub use confidence::{Calibration, CalibrationError, Signals};
+pub use learned::{Learned, LearnedWording};
 pub use search::{RetrievalSettings, Retriever};
 
 /// Which indexes take part.
@@ -187,6 +190,8 @@ pub struct Hit {
     pub validity: Validity,
     /// The documents that replace it, now or on a day to come, as far as the caller may see them.
     pub replaced_by: Vec<RelatedDocument>,
+    /// Whether it owes its place or its probability to agents who adopted it under such a wording.
+    pub is_learned: bool,
     /// Whether the file has changed since but could not be read: this is its last readable state.
     pub is_stale: bool,
     pub effective_from: Option<Date>,
@@ -213,6 +218,8 @@ pub struct Contributions {
     /// Added because further passages of the document answer as well; only when hits are grouped
     /// by document.
     pub document: f32,
+    /// Added because agents adopted it under a wording much like the query.
+    pub learned: f32,
 }
 
 /// Where a hit stands in its original.

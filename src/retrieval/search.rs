@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::candidates::rank;
+use super::candidates::{Candidate, rank};
 use super::conditions::{conditions, facets};
 use super::confidence::{Evidence, Signals};
 use super::fusion::{Fused, FusionError, FusionMethod, QueryShape};
 use super::hits::collect;
+use super::learned::{Learned, LearnedWording, raise};
+use super::likeness::Wording;
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
 use super::{
@@ -43,6 +46,7 @@ pub struct Retriever {
     embedder: Option<QueryEmbedder>,
     settings: RetrievalSettings,
     calibration: Option<Arc<Calibration>>,
+    learned: ArcSwap<Learned>,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -63,6 +67,7 @@ impl Retriever {
             settings,
             // It is tested that it can be read.
             calibration: Calibration::built_in().ok().map(Arc::new),
+            learned: ArcSwap::default(),
             clock: Box::new(Timestamp::now),
         })
     }
@@ -81,6 +86,18 @@ impl Retriever {
             calibration: Some(calibration),
             ..self
         }
+    }
+
+    /// Lets `wordings`, newest first, count from now on, instead of those before.
+    ///
+    /// # Errors
+    /// [`SearchError::Index`] if the index cannot be read.
+    pub fn learn(&self, wordings: Vec<LearnedWording>) -> Result<(), SearchError> {
+        let embedder = self.index.embedder().map(Arc::as_ref);
+        let before = self.learned.load();
+        let learned = Learned::prepare(&self.index.snapshot(), embedder, wordings, &before)?;
+        self.learned.store(Arc::new(learned));
+        Ok(())
     }
 
     /// The index that it searches.
@@ -116,11 +133,14 @@ impl Retriever {
         let named = named(&snapshot, &reading, allowed(Admission::Any)?.as_deref())?;
         let filter = with_named(allowed(request.admission)?, &named);
 
+        let learned = self.learned.load();
+        let is_compared = request.mode == Mode::Hybrid && !learned.is_empty();
         let Answer {
             fused,
             evidence,
             degraded,
-        } = self.fuse(request, &snapshot, &reading, filter.as_deref())?;
+            wording,
+        } = self.fuse(request, &snapshot, &reading, filter.as_deref(), is_compared)?;
         let in_force = allowed(Admission::InForce)?;
         let candidates = rank(fused, &named, in_force.as_deref());
         let documents: BTreeSet<PassageNo> = candidates
@@ -137,6 +157,28 @@ impl Retriever {
         if let Some(evidence) = &evidence {
             let is_hybrid = request.mode == Mode::Hybrid && degraded.is_empty();
             self.judge(&mut hits, evidence, is_hybrid);
+        }
+        if let Some(wording) = wording {
+            for found in learned.matches(&wording, request.audience) {
+                let Some(passage) = found.learned.passage(&snapshot)? else {
+                    continue;
+                };
+                if filter
+                    .as_ref()
+                    .is_some_and(|filter| !filter.contains(passage))
+                {
+                    continue;
+                }
+                let candidate = candidates.iter().find(|known| known.passage == passage);
+                let candidate = candidate.copied().unwrap_or(Candidate::unfound(passage));
+                let mut raised = collect(&snapshot, &reading, request, day, &[candidate])?;
+                if let Some(mut raised) = raised.pop() {
+                    if let Some(explanation) = &mut raised.explanation {
+                        explanation.push_str(&found.explanation());
+                    }
+                    raise(&mut hits, raised, &found);
+                }
+            }
         }
         hits.truncate(request.limit);
         Ok(SearchResponse {
@@ -155,6 +197,7 @@ impl Retriever {
         snapshot: &Snapshot,
         reading: &Reading,
         filter: Option<&PassageSet>,
+        is_compared: bool,
     ) -> Result<Answer, SearchError> {
         let n = self.settings.n_candidates.max(2 * request.limit);
         let words = snapshot.words.prepare(&reading.lexical)?;
@@ -174,12 +217,14 @@ impl Retriever {
             best_and_mean(&lexical, n_listed),
         );
         let mut vector = Vec::new();
+        let mut wording = is_compared.then(Vec::new);
         match pending.map(|pending| pending.wait(request.deadline)) {
             None => {}
             Some(Ok(query)) => {
                 vector = nearest(snapshot, &query, n, filter)?;
                 evidence.vector = best_and_mean(&vector, vector.len());
                 evidence.overlap = overlap(&lexical, &vector);
+                wording = wording.map(|_| query.clone());
                 if request.mode == Mode::Hybrid && self.settings.fusion.compares_scores() {
                     complete(snapshot, &words, &query, &mut lexical, &mut vector)?;
                 }
@@ -214,6 +259,7 @@ impl Retriever {
             fused: method.fuse(&lexical, &vector, 2 * n)?,
             evidence,
             degraded,
+            wording: wording.map(|vector| Wording::new(&reading.lexical, &words, vector)),
         })
     }
 
@@ -252,6 +298,8 @@ struct Answer {
     /// `None` where scores do not count.
     evidence: Option<Evidence>,
     degraded: Vec<Degraded>,
+    /// The query's wording, if it is to be compared with what was learned.
+    wording: Option<Wording>,
 }
 
 /// The best score, and the mean of `n` passages of which only those in `list` score at all: the one

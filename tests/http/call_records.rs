@@ -12,6 +12,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use zhiku::assist::{Attributes, Call, CallRef, Entry, Journal, Utterance};
+use zhiku::document::Audience;
 use zhiku::records::CallRecords;
 use zhiku::records::calls::{FeedbackKind, NewFeedback, Subject};
 
@@ -226,6 +227,7 @@ async fn a_call_goes_on_after_a_restart() {
         utterance_id: None,
         ticket: None,
         text: None,
+        audience: Audience::Agent,
     };
     assert!(records.keep(feedback).await.is_err(), "never recommended");
     drop(records);

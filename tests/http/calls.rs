@@ -45,6 +45,7 @@ pub fn hit(confidence: f32) -> Hit {
         validity: Validity::InForce,
         replaced_by: Vec::new(),
         is_stale: false,
+        is_learned: false,
         effective_from: None,
         effective_to: None,
         published_at: None,

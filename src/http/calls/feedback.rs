@@ -179,6 +179,7 @@ impl FeedbackBody {
             utterance_id: short("utterance_id", self.utterance_id)?,
             ticket,
             text: self.text,
+            audience: app.audience(),
         };
         feedback.id = match short("id", self.id)? {
             Some(id) => id,

@@ -15,6 +15,8 @@ pub enum Request {
         oneshot::Sender<Result<KeptFeedback, FeedbackError>>,
     ),
     Forget(String, oneshot::Sender<Result<usize, FeedbackError>>),
+    Settle(Vec<(i64, Option<String>)>),
+    Teach(String, bool, oneshot::Sender<Result<(), FeedbackError>>),
     Flush(oneshot::Sender<()>),
 }
 

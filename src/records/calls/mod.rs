@@ -18,14 +18,17 @@ use tokio::sync::oneshot;
 
 use super::RecordsError;
 use crate::assist::{CallRef, Entry, Journal};
+use crate::document::Audience;
 use entry::{OwnedEntry, Request};
 
 mod entry;
+mod learning;
 mod reading;
 mod reports;
 mod schema;
 mod writer;
 
+pub use learning::{NewWording, TaughtDocument, TaughtWording};
 pub use reading::{CallReader, KeptCall, KeptEvent, OpenCallRecord};
 pub use reports::{AdoptedDocument, CallCounts, OpenQuestion, Period, ShownDocument};
 
@@ -122,6 +125,8 @@ pub struct NewFeedback {
     pub ticket: Option<String>,
     /// The agent's own wording. Personal data is masked before it is written.
     pub text: Option<String>,
+    /// Whom the call is for: what is learned from it counts for these alone.
+    pub audience: Audience,
 }
 
 /// Why feedback was not kept.
@@ -156,7 +161,8 @@ pub struct CallRecords {
     path: PathBuf,
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
-    n_lost: Arc<AtomicU64>,
+    n_lost: AtomicU64,
+    lessons: Arc<AtomicU64>,
 }
 
 impl CallRecords {
@@ -169,9 +175,11 @@ impl CallRecords {
     pub fn open(path: &Path, keep: Duration) -> Result<Self, RecordsError> {
         let connection = schema::open(path)?;
         let (requests, queue) = sync_channel(MAX_WAITING);
+        let lessons = Arc::new(AtomicU64::new(0));
+        let learned = Arc::clone(&lessons);
         let writer = std::thread::Builder::new()
             .name("call-records".to_owned())
-            .spawn(move || writer::Writer::new(connection, keep).run(&queue))
+            .spawn(move || writer::Writer::new(connection, keep, learned).run(&queue))
             .map_err(|error| RecordsError::Open {
                 path: path.to_owned(),
                 source: rusqlite::Error::ToSqlConversionFailure(error.into()),
@@ -180,7 +188,8 @@ impl CallRecords {
             path: path.to_owned(),
             requests: Some(requests),
             writer: Some(writer),
-            n_lost: Arc::default(),
+            n_lost: AtomicU64::new(0),
+            lessons,
         })
     }
 
@@ -214,6 +223,31 @@ impl CallRecords {
         }
         done.await
             .unwrap_or_else(|_| Err(FeedbackError::Unavailable("the writer ended".to_owned())))
+    }
+
+    /// Says what the passages of new wordings said when they were adopted, by the wordings' keys; a
+    /// wording whose answer has changed since (`None`) is given up.
+    pub fn settle(&self, said: Vec<(i64, Option<String>)>) {
+        // What finds no room is settled the next time.
+        self.send(Request::Settle(said));
+    }
+
+    /// Switches off what was learned of a document, or on again.
+    ///
+    /// # Errors
+    /// [`FeedbackError::Unavailable`]
+    pub async fn teach(&self, document_id: &str, counts: bool) -> Result<(), FeedbackError> {
+        let (reply, done) = oneshot::channel();
+        if !self.send(Request::Teach(document_id.to_owned(), counts, reply)) {
+            return Err(FeedbackError::Unavailable("too much waits".to_owned()));
+        }
+        done.await
+            .unwrap_or_else(|_| Err(FeedbackError::Unavailable("the writer ended".to_owned())))
+    }
+
+    /// Changes whenever something was learned or unlearned.
+    pub fn lessons(&self) -> u64 {
+        self.lessons.load(Ordering::Relaxed)
     }
 
     /// Waits until everything noted so far is on disk.

@@ -89,6 +89,26 @@ CREATE TABLE feedback (
     UNIQUE (call, feedback_id)
 );
 CREATE INDEX feedback_by_time ON feedback (at);
+CREATE TABLE wordings (
+    key INTEGER PRIMARY KEY,
+    call INTEGER REFERENCES calls (key) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    wording TEXT NOT NULL,
+    document_id TEXT NOT NULL,
+    passage_id TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    said TEXT,
+    audience TEXT NOT NULL,
+    agent TEXT,
+    is_rejected INTEGER NOT NULL,
+    UNIQUE (wording, passage_id, audience, agent, is_rejected)
+);
+CREATE INDEX wordings_by_call ON wordings (call);
+CREATE INDEX new_wordings ON wordings (key) WHERE said IS NULL;
+CREATE TABLE unlearned (
+    document_id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
 ";
 
 /// Opens the database for writing. What is deleted is overwritten with zeros.

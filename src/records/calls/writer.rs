@@ -1,6 +1,8 @@
 //! The thread that writes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::entry::{OwnedEntry, Request, Shown};
+use super::learning::learn;
 use super::{FeedbackError, FeedbackKind, KeptFeedback, NewFeedback, Subject};
 use crate::assist::{Asked, Attributes, CallRef, Utterance};
 use crate::text::mask;
@@ -37,6 +40,8 @@ pub struct Writer {
     /// Calls that were deleted on request, by id, and when: what comes late of them is not kept.
     forgotten: HashMap<String, Timestamp>,
     purged_at: Option<Instant>,
+    /// Raised whenever something was learned or unlearned.
+    lessons: Arc<AtomicU64>,
 }
 
 /// What is told once a batch is on disk.
@@ -46,13 +51,15 @@ enum Told {
         tokio::sync::oneshot::Sender<Result<usize, FeedbackError>>,
         usize,
     ),
+    Taught(tokio::sync::oneshot::Sender<Result<(), FeedbackError>>),
     Flushed(tokio::sync::oneshot::Sender<()>),
 }
 
 impl Writer {
-    pub fn new(connection: Connection, keep: Duration) -> Self {
+    pub fn new(connection: Connection, keep: Duration, lessons: Arc<AtomicU64>) -> Self {
         Self {
             connection,
+            lessons,
             keep,
             keys: HashMap::new(),
             forgotten: HashMap::new(),
@@ -118,6 +125,7 @@ impl Writer {
             transaction: &transaction,
             keys: &mut self.keys,
             forgotten: &mut self.forgotten,
+            has_learned: false,
         };
         let mut failed = None;
         for request in std::mem::take(batch) {
@@ -145,10 +153,22 @@ impl Writer {
                     }
                     Err(error) => failed = Some(error),
                 },
+                Request::Settle(said) => match pages.settle(&said) {
+                    Ok(()) => {}
+                    // They are settled the next time.
+                    Err(error) => failed = Some(error),
+                },
+                Request::Teach(document_id, counts, reply) => {
+                    match pages.teach(&document_id, counts) {
+                        Ok(()) => told.push(Told::Taught(reply)),
+                        Err(error) => failed = Some(error),
+                    }
+                }
                 Request::Flush(reply) => told.push(Told::Flushed(reply)),
             }
         }
         *batch = answered;
+        let has_learned = pages.has_learned;
         let committed = match failed {
             Some(error) => transaction.rollback().and(Err(error)),
             None => transaction.commit(),
@@ -158,6 +178,9 @@ impl Writer {
                 told.refuse(&error);
             }
             return Err(error);
+        }
+        if has_learned || has_deleted {
+            self.lessons.fetch_add(1, Ordering::Relaxed);
         }
         if has_deleted {
             self.empty_log();
@@ -209,13 +232,18 @@ impl Writer {
     pub fn purge(&mut self, now: Timestamp) -> rusqlite::Result<usize> {
         let keep_ms = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
         let oldest = now.as_millisecond().saturating_sub(keep_ms);
-        let n_calls = self
-            .connection
-            .prepare_cached(
-                "DELETE FROM calls WHERE key IN
-                 (SELECT key FROM calls WHERE last_at < ?1 ORDER BY last_at LIMIT ?2)",
-            )?
+        const OLD: &str = "SELECT key FROM calls WHERE last_at < ?1 ORDER BY last_at LIMIT ?2";
+        let transaction = self.connection.transaction()?;
+        // What they taught stays, and does not say which call it was.
+        transaction
+            .prepare_cached(&format!(
+                "UPDATE wordings SET call = NULL WHERE call IN ({OLD})"
+            ))?
             .execute(params![oldest, PURGED_AT_ONCE])?;
+        let n_calls = transaction
+            .prepare_cached(&format!("DELETE FROM calls WHERE key IN ({OLD})"))?
+            .execute(params![oldest, PURGED_AT_ONCE])?;
+        transaction.commit()?;
         if n_calls > 0 {
             self.keys.clear();
         }
@@ -249,6 +277,7 @@ impl Told {
         match self {
             Self::Feedback(reply, kept) => drop(reply.send(kept)),
             Self::Forgotten(reply, n_calls) => drop(reply.send(Ok(n_calls))),
+            Self::Taught(reply) => drop(reply.send(Ok(()))),
             Self::Flushed(reply) => drop(reply.send(())),
         }
     }
@@ -258,6 +287,7 @@ impl Told {
         match self {
             Self::Feedback(reply, _) => drop(reply.send(Err(unavailable()))),
             Self::Forgotten(reply, _) => drop(reply.send(Err(unavailable()))),
+            Self::Taught(reply) => drop(reply.send(Err(unavailable()))),
             Self::Flushed(reply) => drop(reply.send(())),
         }
     }
@@ -268,6 +298,7 @@ struct Pages<'w> {
     transaction: &'w Transaction<'w>,
     keys: &'w mut HashMap<CallRef, i64>,
     forgotten: &'w mut HashMap<String, Timestamp>,
+    has_learned: bool,
 }
 
 impl Pages<'_> {
@@ -411,7 +442,7 @@ impl Pages<'_> {
         Ok(())
     }
 
-    fn keep(&self, feedback: &NewFeedback, at: Timestamp) -> rusqlite::Result<FeedbackResult> {
+    fn keep(&mut self, feedback: &NewFeedback, at: Timestamp) -> rusqlite::Result<FeedbackResult> {
         let call: Option<(i64, Option<String>)> = self
             .transaction
             .prepare_cached(
@@ -476,6 +507,23 @@ impl Pages<'_> {
                 row.text,
                 query,
             ])?;
+        let utterance_id = feedback
+            .utterance_id
+            .as_ref()
+            .or(about.utterance_id.as_ref());
+        let answer = (
+            row.document_id.as_str(),
+            row.passage_id.as_str(),
+            about.content_hash.as_str(),
+        );
+        self.has_learned |= learn(
+            self.transaction,
+            key,
+            feedback,
+            answer,
+            utterance_id.map(String::as_str),
+            at.as_millisecond(),
+        )?;
         Ok(Ok(KeptFeedback {
             is_new: true,
             document_id: row.document_id,
@@ -544,6 +592,40 @@ impl Pages<'_> {
                 }))
             }
         }
+    }
+
+    fn settle(&mut self, said: &[(i64, Option<String>)]) -> rusqlite::Result<()> {
+        for (key, said) in said {
+            match said {
+                Some(said) => self
+                    .transaction
+                    .prepare_cached("UPDATE wordings SET said = ?2 WHERE key = ?1")?
+                    .execute(params![key, said])?,
+                None => self
+                    .transaction
+                    .prepare_cached("DELETE FROM wordings WHERE key = ?1")?
+                    .execute([key])?,
+            };
+        }
+        self.has_learned = true;
+        Ok(())
+    }
+
+    fn teach(&mut self, document_id: &str, counts: bool) -> rusqlite::Result<()> {
+        match counts {
+            true => self
+                .transaction
+                .prepare_cached("DELETE FROM unlearned WHERE document_id = ?1")?
+                .execute([document_id])?,
+            false => self
+                .transaction
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO unlearned (document_id, at) VALUES (?1, ?2)",
+                )?
+                .execute(params![document_id, Timestamp::now().as_millisecond()])?,
+        };
+        self.has_learned = true;
+        Ok(())
     }
 
     fn forget(&mut self, call_id: &str) -> rusqlite::Result<usize> {

@@ -1,0 +1,447 @@
+//! What clauses of speech do: ask, agree, fill a pause, take leave, or come to another matter.
+//!
+//! Lists of what people say on the telephone, and nothing else: no index, no transcript.
+
+use crate::document::ByteSpan;
+use crate::text::without_personal_data;
+
+/// Said to fill a pause, at the beginning of a clause or as a whole one. Longer ones first.
+const FILLERS: &[&str] = &[
+    "我想问一下",
+    "我想咨询一下",
+    "我想了解一下",
+    "我想咨询",
+    "我再问一个",
+    "我想问",
+    "请问一下",
+    "我问一下",
+    "麻烦问一下",
+    "顺便问一下",
+    "就是说",
+    "怎么说呢",
+    "那个",
+    "这个",
+    "就是",
+    "然后",
+    "请问",
+    "那么",
+    "反正",
+    "其实",
+    "比如说",
+    "哎呀",
+    "哎哟",
+    "嗯嗯",
+    "嗯",
+    "呃",
+    "啊",
+    "哦",
+    "噢",
+    "喔",
+    "诶",
+    "哎",
+    "唉",
+];
+
+/// Clauses that say nothing but that somebody is there, thanks, or agrees. Compared without fillers
+/// and final particles.
+const SMALLTALK: &[&str] = &[
+    "喂",
+    "额",
+    "那",
+    "你好",
+    "您好",
+    "早上好",
+    "下午好",
+    "晚上好",
+    "谢谢",
+    "谢谢你",
+    "谢谢您",
+    "多谢",
+    "好的",
+    "好",
+    "可以",
+    "行",
+    "没有了",
+    "没了",
+    "没事",
+    "没事了",
+    "没问题",
+    "知道",
+    "知道了",
+    "明白",
+    "明白了",
+    "了解",
+    "清楚",
+    "清楚了",
+    "再见",
+    "拜拜",
+    "听得到",
+    "听得到吗",
+    "听得见",
+    "听得见吗",
+    "能听到吗",
+    "听到吗",
+    "在吗",
+    "你说",
+    "您说",
+    "您请说",
+    "请讲",
+    "您请讲",
+    "请说",
+    "您好请讲",
+    "稍等",
+    "稍等一下",
+    "请稍等",
+    "等一下",
+    "我查一下",
+    "我看一下",
+    "我帮您看一下",
+    "我帮您查一下",
+    "我给您看一下",
+    "我给您查一下",
+    "我给您确认一下",
+    "稍等我查一下",
+    "麻烦你",
+    "麻烦您",
+    "麻烦你了",
+    "麻烦您了",
+    "辛苦了",
+    "不好意思",
+    "不用谢",
+    "不客气",
+    "没关系",
+    "这样",
+    "这样子",
+    "是这样",
+    "是这样的",
+    "系",
+    "系啊系",
+    "很高兴为您服务",
+    "您好很高兴为您服务",
+    "请问有什么问题",
+    "请问有什么可以帮您",
+    "有什么可以帮您",
+    "请问您要咨询什么",
+    "您要咨询什么",
+    "还有其他问题吗",
+    "还有什么问题",
+    "请不要挂机",
+    "请您稍等",
+    "您好这里是12345",
+    "这里是12345",
+];
+
+/// What a caller says who agrees.
+const ASSENT: &[&str] = &[
+    "对",
+    "对对",
+    "对对对",
+    "是",
+    "是的",
+    "对的",
+    "没错",
+    "嗯",
+    "嗯嗯",
+    "系",
+    "系啊系",
+    "好",
+    "可以",
+    "有",
+    "有的",
+    "同意",
+    "同意的",
+];
+
+/// Particles that end a clause.
+const PARTICLES: &[char] = &[
+    '啊', '呀', '吧', '呢', '哦', '噢', '嘛', '啦', '哈', '了', '哇', '咯', '吗',
+];
+
+/// What asks for something, or wishes it.
+const ASKING: &[&str] = &[
+    "吗",
+    "么",
+    "咋",
+    "哪",
+    "多少",
+    "谁",
+    "啥",
+    "什么",
+    "怎",
+    "几号",
+    "几点",
+    "几天",
+    "几个",
+    "几年",
+    "几月",
+    "多久",
+    "多长",
+    "多远",
+    "是不是",
+    "能不能",
+    "会不会",
+    "要不要",
+    "可不可以",
+    "有没有",
+    "行不",
+    "该不该",
+    "算不算",
+    "为何",
+    "得拿",
+    "想问",
+    "想咨询",
+    "想了解",
+    "想查",
+    "想办",
+    "咨询",
+    "帮我",
+    "请问",
+    "能给",
+    "能退",
+    "能领",
+];
+
+/// What people say who are about to hang up.
+const LEAVE: &[&str] = &[
+    "谢谢",
+    "多谢",
+    "谢了",
+    "辛苦",
+    "再见",
+    "拜拜",
+    "麻烦你了",
+    "麻烦您了",
+];
+
+/// What announces another matter, at the beginning of a clause.
+const NEW_MATTERS: &[&str] = &[
+    "顺便",
+    "顺嘴",
+    "再问",
+    "再咨询",
+    "再一个",
+    "另外",
+    "还想问",
+    "还想咨询",
+    "还有个",
+    "还有一个",
+    "还有一桩",
+    "还有一件",
+    "还有件",
+    "还有就是",
+    "对了",
+    "换个问题",
+    "第二个问题",
+];
+
+/// What may stand before it.
+const BEFORE_NEW_MATTER: &[&str] = &[
+    "我", "那", "想", "就", "哦", "噢", "呃", "嗯", "啊", "诶", "哎", "好", "行", "对",
+];
+
+/// A clause that announces a matter and says no more than this of it, in characters, asks nothing.
+const MAX_ANNOUNCEMENT_CHARS: usize = 5;
+
+/// The clauses of an utterance that could be looked up, joined by spaces; empty if there are none. Of
+/// several matters, the last one. The same for a text whose personal data is masked.
+pub fn content(text: &str) -> String {
+    let text = without_personal_data(text);
+    let (before, now) = matters(&text);
+    match kept(now) {
+        // Who only announces another matter has asked about the one before.
+        nothing if nothing.is_empty() => kept(before),
+        now => now,
+    }
+}
+
+/// The clauses that say something.
+fn kept(text: &str) -> String {
+    let kept: Vec<&str> = clauses(text)
+        .map(|clause| clause.of(text))
+        .filter(|clause| !is_empty_talk(clause))
+        .map(without_fillers)
+        .collect();
+    kept.join(" ")
+}
+
+/// Whether an utterance comes to another matter.
+pub fn comes_to_another_matter(text: &str) -> bool {
+    new_matter(text).is_some()
+}
+
+/// Where a text comes to another matter for the last time: where the words that announce it begin and
+/// end.
+fn new_matter(text: &str) -> Option<ByteSpan> {
+    let announced = |clause: ByteSpan| {
+        let mut at = clause.start;
+        loop {
+            let rest = &text[at..clause.end];
+            let longest = |words: &[&str]| {
+                let found = words.iter().filter(|words| rest.starts_with(**words));
+                found.map(|words| words.len()).max()
+            };
+            if let Some(n_bytes) = longest(NEW_MATTERS) {
+                return Some(ByteSpan::new(at, at + n_bytes));
+            }
+            at += longest(BEFORE_NEW_MATTER)?;
+        }
+    };
+    clauses(text).filter_map(announced).last()
+}
+
+/// A text in two: before it comes to another matter, and from there without the words that only
+/// announce it.
+fn matters(text: &str) -> (&str, &str) {
+    let Some(announced) = new_matter(text) else {
+        return ("", text);
+    };
+    let rest = &text[announced.end..];
+    let is_bare = |clause: &ByteSpan| clause.of(rest).chars().count() <= MAX_ANNOUNCEMENT_CHARS;
+    let rest = match clauses(rest).next().filter(is_bare) {
+        Some(clause) => &rest[clause.end..],
+        None => rest,
+    };
+    (&text[..announced.start], rest)
+}
+
+/// Whether an utterance asks or wishes something.
+pub fn asks(text: &str) -> bool {
+    ASKING.iter().any(|words| text.contains(words)) || text.contains(['？', '?'])
+}
+
+/// Whether an utterance thanks or says goodbye, and asks nothing more.
+pub fn takes_leave(text: &str) -> bool {
+    LEAVE.iter().any(|words| text.contains(words)) && !asks(text)
+}
+
+/// Whether an utterance says yes and nothing else.
+pub fn is_assent(text: &str) -> bool {
+    let mut clauses = clauses(text).map(|clause| clause.of(text)).peekable();
+    clauses.peek().is_some() && clauses.all(|clause| ASSENT.contains(&without_particles(clause)))
+}
+
+/// Whether an utterance asks for a yes.
+pub fn wants_a_yes(text: &str) -> bool {
+    let is_mark = |c: char| c.is_whitespace() || "，。？！?!".contains(c);
+    let text = text.trim_end_matches(is_mark);
+    ["吗", "吧", "么", "是不是", "没有", "对不对"]
+        .iter()
+        .any(|end| text.ends_with(end))
+        && !content(text).is_empty()
+}
+
+/// Pieces between spaces and punctuation.
+pub fn clauses(text: &str) -> impl Iterator<Item = ByteSpan> + '_ {
+    let is_end = |c: char| c.is_whitespace() || "，。、；：？！,.;?!…—（）()“”\"".contains(c);
+    let mut start = 0;
+    let ends = text.char_indices().filter(move |(_, c)| is_end(*c));
+    let ends = ends.map(|(at, c)| (at, at + c.len_utf8()));
+    ends.chain([(text.len(), text.len())])
+        .map(move |(end, next)| {
+            let clause = ByteSpan::new(start, end);
+            start = next;
+            clause
+        })
+        .filter(|clause| clause.start < clause.end)
+}
+
+fn without_fillers(mut clause: &str) -> &str {
+    while let Some(rest) = FILLERS
+        .iter()
+        .find_map(|filler| clause.strip_prefix(filler))
+    {
+        // `这个月` is no filler and a month.
+        if rest.starts_with(['月', '季', '周', '星', '年', '礼']) {
+            break;
+        }
+        clause = rest;
+    }
+    clause
+}
+
+fn without_particles(clause: &str) -> &str {
+    clause.trim_end_matches(PARTICLES)
+}
+
+/// Whether a clause is made of courtesies, fillers and particles alone.
+fn is_empty_talk(clause: &str) -> bool {
+    let mut left = clause.trim();
+    while let Some(first) = left.chars().next() {
+        let phrases = [SMALLTALK, ASSENT, FILLERS].into_iter().flatten();
+        let said = phrases.filter(|phrase| left.starts_with(**phrase));
+        let n_bytes = match said.map(|phrase| phrase.len()).max() {
+            Some(n_bytes) => n_bytes,
+            None if PARTICLES.contains(&first) => first.len_utf8(),
+            None => return false,
+        };
+        left = &left[n_bytes..];
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn courtesies_and_fillers_ask_nothing() {
+        for text in [
+            "喂 喂 听得到吗",
+            "你好啊",
+            "嗯嗯，好的好的",
+            "好谢谢",
+            "对对对",
+            "那个",
+            "",
+            "。",
+            "行，谢谢您，再见",
+        ] {
+            assert_eq!(content(text), "", "{text}");
+        }
+        assert_eq!(
+            content("嗯 那个就是我想问一下 水费怎么交啊"),
+            "水费怎么交啊"
+        );
+        assert_eq!(
+            content("你好，请问公交卡丢了怎么补办？"),
+            "公交卡丢了怎么补办"
+        );
+    }
+
+    #[test]
+    fn numbers_of_persons_are_left_out_and_others_stay() {
+        assert_eq!(content("我的手机号是13900001111"), "我的手机号是");
+        assert_eq!(
+            content("身份证110101199001011234有24位吗"),
+            "身份证 有24位吗"
+        );
+        assert_eq!(content("2026年交了1200元"), "2026年交了1200元");
+    }
+
+    #[test]
+    fn of_several_matters_the_last_one_counts() {
+        for (text, kept) in [
+            ("顺便问我自己的 养老要转回老家", "养老要转回老家"),
+            ("我还想问公积金能不能提", "公积金能不能提"),
+            ("公积金能提吗，还有个问题", "公积金能提吗"),
+            ("好的 哦对了 还有一桩 厕所漏水找谁", "厕所漏水找谁"),
+            ("单位还有个证明要开吗", "单位还有个证明要开吗"),
+            ("再问一下", ""),
+        ] {
+            assert_eq!(content(text), kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn who_asks_does_not_take_leave() {
+        for (text, expected) in [
+            ("好嘞 谢谢啊", true),
+            ("行 麻烦你了", true),
+            ("谢谢 那去哪里办", false),
+            ("你好谢谢我想查一下余额", false),
+            ("水费怎么交", false),
+        ] {
+            assert_eq!(takes_leave(text), expected, "{text}");
+        }
+    }
+}
