@@ -1,6 +1,6 @@
 //! What HTTP serves: the retriever and the index behind [`Backend`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use crate::document::{Audience, Document, Validity};
 use crate::engine::Snapshot;
 use crate::http::{
-    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary, DocumentView,
-    Original, Status,
+    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSubject,
+    DocumentSummary, DocumentView, Original, Status,
 };
 use crate::lexical::{Admission, Filters, LexicalError, StoredDocument};
 use crate::records::{Receipt, Records, RecordsError, Version};
@@ -325,6 +325,35 @@ impl Backend for Served {
             }
             _ => Ok(None),
         }
+    }
+
+    fn subjects(
+        &self,
+        ids: &BTreeSet<String>,
+        audience: Audience,
+    ) -> Result<BTreeMap<String, DocumentSubject>, BackendError> {
+        let snapshot = self.snapshot()?;
+        let mut subjects = BTreeMap::new();
+        for id in ids {
+            let Some(stored) = snapshot.words.document(id)? else {
+                continue;
+            };
+            let document = stored.document;
+            if document.metadata.audience <= audience {
+                let subject = DocumentSubject {
+                    title: document.title,
+                    department: document.metadata.department,
+                    topics: document.metadata.topics.business,
+                };
+                subjects.insert(document.id, subject);
+            }
+        }
+        Ok(subjects)
+    }
+
+    fn group_alike(&self, texts: &[&str]) -> Result<Vec<Vec<usize>>, BackendError> {
+        let groups = self.retriever()?.group_alike(texts);
+        groups.map_err(|error| BackendError(error.to_string()))
     }
 
     fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,10 @@ pub struct App {
     call_records: Arc<OnceLock<CallRecords>>,
     /// How they are assisted.
     pub(super) assist: assist::Settings,
+    /// Decides when days begin.
+    pub(super) time_zone: TimeZone,
+    /// Whether searches heed what agents adopted.
+    pub(super) heeds_lessons: bool,
     /// Cancelled when the server stops: answers without an end must end then.
     pub(super) closing: CancellationToken,
     /// The corpus folder, for originals.
@@ -57,6 +62,9 @@ impl App {
             )),
             call_records: Arc::default(),
             assist: config.assist_settings(),
+            // Checked as the configuration was read.
+            time_zone: config.time_zone().unwrap_or(TimeZone::UTC),
+            heeds_lessons: config.retrieval.learned,
             closing: CancellationToken::new(),
             corpus: config.corpus.path.clone(),
             max_file_bytes: config.limits.max_file_bytes,

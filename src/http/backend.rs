@@ -2,6 +2,8 @@
 //!
 //! The server's implementation stands on the retriever and the records; tests bring their own.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::civil::Date;
 use tokio::sync::watch;
 
@@ -49,6 +51,17 @@ pub trait Backend: Send + Sync + 'static {
         number: u32,
         audience: Audience,
     ) -> Result<Option<(Version, Document)>, BackendError>;
+
+    /// What documents are about, by id. What is gone, or not for this audience, is left out.
+    fn subjects(
+        &self,
+        ids: &BTreeSet<String>,
+        audience: Audience,
+    ) -> Result<BTreeMap<String, DocumentSubject>, BackendError>;
+
+    /// Puts texts together that say nearly the same: places in `texts`, each in one group, the first
+    /// of a group leading it, groups in the order of their first.
+    fn group_alike(&self, texts: &[&str]) -> Result<Vec<Vec<usize>>, BackendError>;
 
     /// At most `limit` receipts after number `after`, in order.
     fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError>;
@@ -134,6 +147,17 @@ pub struct DocumentSummary {
     pub published_at: Option<Date>,
     /// Passages it was cut into.
     pub n_passages: usize,
+}
+
+/// What a document is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentSubject {
+    /// 标题
+    pub title: String,
+    /// 归口部门
+    pub department: Option<String>,
+    /// 业务分类
+    pub topics: Vec<String>,
 }
 
 /// A document with its surroundings.

@@ -11,12 +11,14 @@ mod changes;
 mod documents;
 mod extract;
 mod hits;
+mod learned;
 mod observe;
 mod offsets;
 mod operations;
 mod original;
 mod page;
 mod problem;
+mod reports;
 mod router;
 mod search;
 mod server;
@@ -24,8 +26,8 @@ mod versions;
 
 pub use app::App;
 pub use backend::{
-    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary, DocumentView,
-    Original, Status,
+    Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSubject,
+    DocumentSummary, DocumentView, Original, Status,
 };
 pub use changes::receipt_json;
 pub use hits::search_reply_json;

@@ -15,7 +15,10 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::app::App;
 use super::problem::{Problem, ProblemKind};
-use super::{calls, changes, documents, observe, operations, original, page, search, versions};
+use super::{
+    calls, changes, documents, learned, observe, operations, original, page, reports, search,
+    versions,
+};
 
 /// What the description starts from. The routes below `/v1/documents/` share one pattern, so they
 /// are named here; the others come with their registration.
@@ -33,6 +36,7 @@ use super::{calls, changes, documents, observe, operations, original, page, sear
         (name = "search", description = "查询"),
         (name = "documents", description = "文档"),
         (name = "calls", description = "通话辅助"),
+        (name = "reports", description = "统计与学习"),
         (name = "operations", description = "运行状态"),
     )
 )]
@@ -53,6 +57,10 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(calls::export))
         .routes(routes!(calls::forget))
         .routes(routes!(calls::end))
+        .routes(routes!(reports::usage))
+        .routes(routes!(reports::trending))
+        .routes(routes!(reports::gaps))
+        .routes(routes!(learned::list, learned::teach))
         .routes(routes!(changes::changes))
         .routes(routes!(changes::reindex))
         .routes(routes!(operations::healthz))

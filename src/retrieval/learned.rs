@@ -264,6 +264,7 @@ pub fn raise(hits: &mut Vec<Hit>, mut raised: Hit, found: &Match<'_>) {
             let is_same = hit.passage_id == raised.passage_id;
             if is_same && hit.confidence.is_some_and(|known| known < found.confidence) {
                 hit.confidence = Some(found.confidence);
+                hit.explanation = raised.explanation;
                 hit.is_learned = true;
             }
             return;

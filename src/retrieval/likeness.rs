@@ -85,6 +85,23 @@ impl Wording {
     }
 }
 
+/// Likeness from which on two questions are put together for a reader.
+const ALIKE: f32 = 0.5;
+
+/// Groups of wordings that are alike: places in `wordings`, each in one group. Every wording joins the
+/// first group whose first one it is like enough; groups stand in the order of their first.
+pub fn group_alike(wordings: &[Wording]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (at, wording) in wordings.iter().enumerate() {
+        let is_alike = |group: &&mut Vec<usize>| wordings[group[0]].likeness(wording) >= ALIKE;
+        match groups.iter_mut().find(is_alike) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +127,18 @@ mod tests {
         let without_vector = wording(&[("疫苗", 1.0)], &[]);
         assert!((a.likeness(&without_vector) - 0.6).abs() < 1e-6);
         assert_eq!(Wording::default().likeness(&a), 0.0);
+    }
+
+    #[test]
+    fn what_is_alike_stands_together() {
+        let of = |term: &str| wording(&[(term, 1.0)], &[]);
+        let wordings = [
+            of("疫苗"),
+            of("水费"),
+            of("疫苗"),
+            Wording::default(),
+            of("水费"),
+        ];
+        assert_eq!(group_alike(&wordings), [vec![0, 2], vec![1, 4], vec![3]]);
     }
 }

@@ -14,7 +14,7 @@ use super::confidence::{Evidence, Signals};
 use super::fusion::{Fused, FusionError, FusionMethod, QueryShape};
 use super::hits::collect;
 use super::learned::{Learned, LearnedWording, raise};
-use super::likeness::Wording;
+use super::likeness::{Wording, group_alike};
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
 use super::{
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::document::PassageNo;
 use crate::engine::{PassageIndex, Snapshot};
-use crate::lexical::{Admission, LexicalError, PreparedQuery};
+use crate::lexical::{Admission, LexicalError, LexicalQuery, PreparedQuery};
 use crate::vector::{PassageSet, VectorError};
 
 /// Most passages that a query may name by document number, title or article.
@@ -98,6 +98,22 @@ impl Retriever {
         let learned = Learned::prepare(&self.index.snapshot(), embedder, wordings, &before)?;
         self.learned.store(Arc::new(learned));
         Ok(())
+    }
+
+    /// Puts texts together that say nearly the same, see [`group_alike`].
+    ///
+    /// # Errors
+    /// [`SearchError::Index`] if the index cannot be read.
+    pub fn group_alike(&self, texts: &[&str]) -> Result<Vec<Vec<usize>>, SearchError> {
+        let snapshot = self.index.snapshot();
+        let embedder = self.index.embedder();
+        let wording = |text: &&str| {
+            let query = LexicalQuery::new(&snapshot.analyser, text);
+            let vector = embedder.and_then(|embedder| embedder.embed_query(text).ok());
+            Wording::of(&snapshot.words, &query, vector.unwrap_or_default())
+        };
+        let wordings = texts.iter().map(wording).collect::<Result<Vec<_>, _>>()?;
+        Ok(group_alike(&wordings))
     }
 
     /// The index that it searches.

@@ -46,7 +46,12 @@ async fn the_description_lists_the_routes() {
         "GET /v1/documents/{id}/original",
         "GET /v1/documents/{id}/versions",
         "GET /v1/documents/{id}/versions/{version}",
+        "GET /v1/learned",
+        "POST /v1/learned",
         "POST /v1/reindex",
+        "GET /v1/reports/gaps",
+        "GET /v1/reports/trending",
+        "GET /v1/reports/usage",
         "POST /v1/search",
     ];
     assert_eq!(listed, expected);
@@ -60,6 +65,7 @@ async fn the_description_lists_the_routes() {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let body = match path.as_str() {
             "/v1/reindex" => serde_json::json!({"path": null}),
+            "/v1/learned" => serde_json::json!({"document_id": "人社局/养老金.md", "counts": true}),
             _ => serde_json::json!({"query": "退休金"}),
         };
         let response = server.request(method, &path).json(&body).send().await;

@@ -9,6 +9,7 @@ mod changes;
 mod documents;
 mod interface;
 mod limits;
+mod reports;
 mod search;
 mod server;
 mod versions;

@@ -1,5 +1,6 @@
 //! The server under test and the backend behind it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use zhiku::config::Config;
 use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, Topics, Validity};
 use zhiku::http::{
-    App, Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSummary,
-    DocumentView, Original, Status, serve,
+    App, Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSubject,
+    DocumentSummary, DocumentView, Original, Status, serve,
 };
 use zhiku::records::{CallRecords, Receipt, Version};
 use zhiku::retrieval::{QueryReading, RelatedDocument, SearchError, SearchRequest, SearchResponse};
@@ -97,6 +98,37 @@ impl Backend for FakeBackend {
     fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError> {
         self.searches.lock().unwrap().push(request.clone());
         (self.answer)(request)
+    }
+
+    fn subjects(
+        &self,
+        ids: &BTreeSet<String>,
+        audience: Audience,
+    ) -> Result<BTreeMap<String, DocumentSubject>, BackendError> {
+        let known = self.documents.iter().filter(|document| {
+            ids.contains(&document.id) && document.metadata.audience <= audience
+        });
+        let subjects = known.map(|document| {
+            let subject = DocumentSubject {
+                title: document.title.clone(),
+                department: document.metadata.department.clone(),
+                topics: document.metadata.topics.business.clone(),
+            };
+            (document.id.clone(), subject)
+        });
+        Ok(subjects.collect())
+    }
+
+    /// By their first two characters.
+    fn group_alike(&self, texts: &[&str]) -> Result<Vec<Vec<usize>>, BackendError> {
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, text) in texts.iter().enumerate() {
+            let beginning = text.chars().take(2).collect();
+            groups.entry(beginning).or_default().push(at);
+        }
+        let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+        groups.sort();
+        Ok(groups)
     }
 
     fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {

@@ -259,7 +259,7 @@ impl WireAction {
     }
 }
 
-pub(super) fn refused(error: FeedbackError) -> Problem {
+pub(in crate::http) fn refused(error: FeedbackError) -> Problem {
     match error {
         FeedbackError::NoSuchCall => Problem::new(
             ProblemKind::NoSuchCall,

@@ -24,7 +24,7 @@ mod socket;
 mod wire;
 
 pub(super) use events::{__path_events, events};
-pub(super) use feedback::{__path_feedback, feedback};
+pub(super) use feedback::{__path_feedback, feedback, refused};
 pub(super) use kept::{__path_export, __path_forget, export, forget};
 pub(super) use socket::{__path_socket, socket};
 use wire::{CallReply, HearBody, HearReply, MAX_ID_CHARS, WireRecommendations, short_id};
@@ -35,7 +35,7 @@ const RELATED_HITS: usize = 5;
 const MAX_KEYWORD_CHARS: usize = 100;
 
 /// Calls are for agents.
-fn for_agents(app: &App) -> Result<(), Problem> {
+pub(super) fn for_agents(app: &App) -> Result<(), Problem> {
     match app.audience() {
         Audience::Public => Err(Problem::new(
             ProblemKind::Forbidden,
