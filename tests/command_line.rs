@@ -11,6 +11,8 @@
 //!    `serve`, which takes it in; a path where it would not be found is refused with the reason.
 //! 7. What was repealed appears only when it is asked for or cited, marked and with what replaces
 //!    it, in text, in JSON and over HTTP.
+//! 8. A call goes on after `kill -9`; what was adopted in it is learned; exported calls are played
+//!    again to the same bytes, and a comparison shows what was learned.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -425,4 +427,110 @@ fn an_earlier_version_is_listed_compared_and_restored() {
             assert_eq!(first["text"].is_string(), is_seen, "{audience} {path}/1");
         }
     }
+}
+
+/// The status and the JSON of the answer to a body, `null` where it is none.
+fn post(server: &Server, path: &str, body: &Value) -> (u16, Value) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let url = format!("http://{}{path}", server.address);
+    runtime.block_on(async {
+        let sent = reqwest::Client::new().post(url).json(body).send().await;
+        let reply = sent.unwrap();
+        let status = reply.status().as_u16();
+        (status, reply.json().await.unwrap_or(Value::Null))
+    })
+}
+
+#[test]
+fn calls_outlive_the_server_teach_and_are_played_again() {
+    let site = site(3);
+    let root = site.path();
+    let answer = "市民政局/殡葬.md";
+    fs::write(
+        root.join("corpus").join(answer),
+        "# 殡葬惠民政策\n\n基本殡葬服务费用由财政承担，凭火化证明免缴。\n",
+    )
+    .unwrap();
+    let mut server = Server::start(root);
+    server.wait_until_ready();
+    let wording = "人走了炉子烧一回公家出不出";
+    let said = serde_json::json!({"agent": "7", "utterances": [
+        {"id": "u0", "speaker": "caller", "text": "我电话13900001111"},
+        {"id": "a1", "speaker": "agent", "text": "好的"},
+        {"id": "u1", "speaker": "caller", "text": wording},
+    ]});
+    assert_eq!(post(&server, "/v1/calls/c1/utterances", &said).0, 200);
+    for agent in ["7", "8", "9"] {
+        let adopted = serde_json::json!({"action": "adopted", "agent": agent,
+            "document_id": answer, "passage_id": format!("{answer}#p0")});
+        assert_eq!(post(&server, "/v1/calls/c1/feedback", &adopted).0, 200);
+    }
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+
+    let server = Server::start(root);
+    server.wait_until_ready();
+    let call = over_http(&server, "/v1/calls/c1", None);
+    assert_eq!(call["agent"], "7");
+    assert_eq!(call["utterances"][0]["text"], "我电话[电话]");
+    let is_learned = || {
+        let found = over_http(&server, "/v1/search", Some("人走了炉子烧一回公家出吗"));
+        found["hits"][0]["document_id"] == answer
+            && found["hits"][0]["confidence"].as_f64() > Some(0.5)
+    };
+    let is_known = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        is_learned()
+    });
+    assert!(is_known, "{}", over_http(&server, "/v1/learned", None));
+    let again = serde_json::json!({"utterances": [
+        {"id": "u1", "speaker": "caller", "text": "人走了炉子烧一回公家出吗"},
+    ]});
+    let (_, reply) = post(&server, "/v1/calls/c2/utterances", &again);
+    assert_eq!(reply["recommendations"]["items"][0]["document_id"], answer);
+    // Waits until everything is on disk.
+    over_http(&server, "/v1/learned", None);
+
+    let exported = run(root, &["calls", "export"]);
+    assert!(exported.status.success(), "{exported:?}");
+    let lines = String::from_utf8(exported.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 2);
+    assert!(!lines.contains("13900001111"), "{lines}");
+    fs::write(root.join("calls.jsonl"), &lines).unwrap();
+    let play = |arguments: &[&str]| {
+        let output = run(
+            root,
+            &[&["replay", "calls.jsonl", "--json"], arguments].concat(),
+        );
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let first = play(&[]);
+    assert!(first.contains(answer), "{first}");
+    assert_eq!(first, play(&[]));
+    fs::write(root.join("other.toml"), "[retrieval]\nlearned = false\n").unwrap();
+    let compared = play(&["--against", "other.toml"]);
+    let last: Value = serde_json::from_str(compared.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (
+            &last["n_calls"],
+            &last["n_questions"],
+            &last["n_disappeared"]
+        ),
+        (&2.into(), &2.into(), &2.into()),
+        "{compared}"
+    );
+    assert_eq!(compared.lines().count(), 3);
+    let same = play(&["--against", "index"]);
+    assert!(same.contains("\"n_changed\":0"), "{same}");
+
+    fs::write(root.join("calls.jsonl"), "{\"call_id\": 1}\n").unwrap();
+    let refused = run(root, &["replay", "calls.jsonl"]);
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains("calls.jsonl:1"), "{message}");
+    let refused = run(root, &["replay", "calls.jsonl", "--against", "nowhere"]);
+    assert_eq!(refused.status.code(), Some(1));
 }

@@ -3,7 +3,7 @@
 //! Lists of what people say on the telephone, and nothing else: no index, no transcript.
 
 use crate::document::ByteSpan;
-use crate::text::without_personal_data;
+use crate::text::{mask, without_personal_data};
 
 /// Said to fill a pause, at the beginning of a clause or as a whole one. Longer ones first.
 const FILLERS: &[&str] = &[
@@ -242,26 +242,39 @@ const BEFORE_NEW_MATTER: &[&str] = &[
 /// A clause that announces a matter and says no more than this of it, in characters, asks nothing.
 const MAX_ANNOUNCEMENT_CHARS: usize = 5;
 
+/// What is said before a number or an address, in characters; more says something besides.
+const MAX_INTRODUCTION_CHARS: usize = 10;
+
 /// The clauses of an utterance that could be looked up, joined by spaces; empty if there are none. Of
 /// several matters, the last one. The same for a text whose personal data is masked.
 pub fn content(text: &str) -> String {
-    let text = without_personal_data(text);
+    let text = mask(text);
     let (before, now) = matters(&text);
-    match kept(now) {
+    let kept = match kept(now) {
         // Who only announces another matter has asked about the one before.
         nothing if nothing.is_empty() => kept(before),
         now => now,
-    }
+    };
+    without_personal_data(&kept)
 }
 
 /// The clauses that say something.
 fn kept(text: &str) -> String {
     let kept: Vec<&str> = clauses(text)
         .map(|clause| clause.of(text))
-        .filter(|clause| !is_empty_talk(clause))
+        .filter(|clause| !is_empty_talk(clause) && !introduces(clause))
         .map(without_fillers)
         .collect();
     kept.join(" ")
+}
+
+/// Whether a masked clause only says a number or an address: `我电话是[电话]`, `住和平路[住址]`.
+fn introduces(clause: &str) -> bool {
+    let said = without_particles(clause);
+    said.ends_with(']')
+        && said.split('[').next().unwrap_or("").chars().count() <= MAX_INTRODUCTION_CHARS
+        && without_personal_data(said) != said
+        && !asks(said)
 }
 
 /// Whether an utterance comes to another matter.
@@ -410,7 +423,9 @@ mod tests {
 
     #[test]
     fn numbers_of_persons_are_left_out_and_others_stay() {
-        assert_eq!(content("我的手机号是13900001111"), "我的手机号是");
+        assert_eq!(content("我的手机号是13900001111"), "");
+        assert_eq!(content("我住建设路18号3栋502室，楼上漏水"), "楼上漏水");
+        assert_eq!(content("车牌粤A12345被拖走了"), "车牌 被拖走了");
         assert_eq!(
             content("身份证110101199001011234有24位吗"),
             "身份证 有24位吗"

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 mod calibrate;
+mod calls;
 mod changes;
 mod check;
 mod diff;
@@ -17,6 +18,7 @@ mod lessons;
 mod output;
 mod packs;
 mod progress;
+mod replay;
 mod restore;
 mod search;
 mod serve;
@@ -44,6 +46,11 @@ enum Command {
     Eval(eval::Arguments),
     /// Fit the probability that an answer is right, on questions with known answers
     Calibrate(calibrate::Arguments),
+    /// What is kept of calls
+    #[command(subcommand)]
+    Calls(calls::Subcommands),
+    /// Play kept calls again, and compare what agents would see
+    Replay(replay::Arguments),
     /// Show what became searchable, and when
     Changes(changes::Arguments),
     /// List the versions of a document
@@ -85,6 +92,8 @@ impl Cli {
             Command::Search(arguments) => search::run(arguments),
             Command::Eval(arguments) => eval::run(arguments),
             Command::Calibrate(arguments) => calibrate::run(arguments),
+            Command::Calls(subcommand) => calls::run(subcommand),
+            Command::Replay(arguments) => replay::run(arguments),
             Command::Changes(arguments) => changes::run(arguments),
             Command::Versions(arguments) => versions::run(arguments),
             Command::Diff(arguments) => diff::run(arguments),
