@@ -118,6 +118,7 @@ fn request() -> SearchRequest {
         audience: Audience::Public,
         group: Group::Document,
         explain: false,
+        with_facets: true,
         deadline: None,
     }
 }

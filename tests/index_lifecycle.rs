@@ -59,6 +59,7 @@ fn request(query: &str) -> SearchRequest {
         audience: Audience::Internal,
         group: Group::Document,
         explain: true,
+        with_facets: true,
         deadline: None,
     }
 }

@@ -66,6 +66,7 @@ fn search(index: &Arc<PassageIndex>, mode: Mode, query: &str) -> Vec<(String, St
         audience: Audience::Internal,
         group: Group::Document,
         explain: false,
+        with_facets: true,
         deadline: None,
     };
     let hits = retriever(index).search(&request).unwrap().hits;

@@ -87,6 +87,7 @@ fn request(query: &str) -> SearchRequest {
         audience: Audience::Internal,
         group: Group::Document,
         explain: false,
+        with_facets: true,
         deadline: None,
     }
 }

@@ -115,6 +115,7 @@ fn request(query: &str) -> SearchRequest {
         audience: Audience::Public,
         group: Group::Document,
         explain: false,
+        with_facets: true,
         deadline: None,
     }
 }

@@ -1,7 +1,11 @@
 //! The moment → answers that could be put in front of the agent.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Instant;
+
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::call::Settings;
 use super::moment::Moment;
@@ -28,7 +32,20 @@ const DEPARTMENT_LABEL: &str = "department";
 const BUSINESS_LABEL: &str = "business";
 
 /// Whatever answers a query.
-pub type Search<'s> = &'s dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError>;
+pub type Search<'s> = &'s (dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError> + Sync);
+
+/// Threads that look for the readings of a moment side by side: one call waits for the slowest of
+/// them, not for their sum.
+static SIDE_BY_SIDE: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let n_threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .thread_name(|n| format!("readings-{n}"))
+        .build();
+    // Without threads, one after the other.
+    pool.inspect_err(|error| tracing::error!(%error, "no threads for the readings of calls"))
+        .ok()
+});
 
 /// What is known of a moment besides what is said.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,22 +109,32 @@ pub fn offers(
     settings: &Settings,
 ) -> Result<Offers, SearchError> {
     let mut found = Found::default();
-    let filters = circumstances.filters();
-    for reading in &moment.readings {
-        let because = match reading.has_context {
-            true => Because::SaidBefore,
-            false => Because::Said,
-        };
-        let request = settings.request(&reading.query, filters.clone());
-        found.add(because, search(&request)?);
-    }
+    let mut asked: Vec<(Because, SearchRequest)> = moment
+        .readings
+        .iter()
+        .map(|reading| {
+            let because = match reading.has_context {
+                true => Because::SaidBefore,
+                false => Because::Said,
+            };
+            let request = settings.request(&reading.query, circumstances.filters());
+            (because, request)
+        })
+        .collect();
     if let Some(query) = circumstances.manner() {
         let scripts = Filters {
             kind: vec![Kind::Script],
             ..Filters::default()
         };
-        let response = search(&settings.request(&query, scripts))?;
-        found.add(Because::Labelled, response);
+        asked.push((Because::Labelled, settings.request(&query, scripts)));
+    }
+    let ask = |(because, request): &(Because, SearchRequest)| Ok((*because, search(request)?));
+    let answered: Result<Vec<_>, SearchError> = match &*SIDE_BY_SIDE {
+        Some(pool) if asked.len() > 1 => pool.install(|| asked.par_iter().map(ask).collect()),
+        _ => asked.iter().map(ask).collect(),
+    };
+    for (because, response) in answered? {
+        found.add(because, response);
     }
     Ok(found.sorted(circumstances.region))
 }
@@ -117,6 +144,7 @@ impl Settings {
         SearchRequest {
             filters,
             deadline: self.patience.map(|patience| Instant::now() + patience),
+            with_facets: false,
             as_of: self.as_of,
             ..SearchRequest::new(query.to_owned(), HITS_PER_READING, self.audience)
         }

@@ -115,6 +115,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Group::Document
         },
         explain: arguments.explain,
+        with_facets: true,
         deadline: None,
     };
     let began = Instant::now();

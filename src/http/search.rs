@@ -176,6 +176,7 @@ impl SearchBody {
             audience,
             group: self.group.into(),
             explain: self.explain,
+            with_facets: true,
             deadline: None,
         })
     }

@@ -91,6 +91,8 @@ pub struct SearchRequest {
     pub group: Group,
     /// Whether hits tell how their score came about.
     pub explain: bool,
+    /// Whether the answer counts what there is to narrow down to; else its facets are empty.
+    pub with_facets: bool,
     /// When to stop waiting for a side: the answer is then marked degraded.
     pub deadline: Option<Instant>,
 }
@@ -109,6 +111,7 @@ impl SearchRequest {
             audience,
             group: Group::Document,
             explain: false,
+            with_facets: true,
             deadline: None,
         }
     }

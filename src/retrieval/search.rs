@@ -18,8 +18,8 @@ use super::likeness::{Wording, group_alike};
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
 use super::reading::Reading;
 use super::{
-    Calibration, Degraded, Hit, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchError, SearchRequest,
-    SearchResponse,
+    Calibration, Degraded, Facets, Hit, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchError,
+    SearchRequest, SearchResponse,
 };
 use crate::document::PassageNo;
 use crate::engine::{PassageIndex, Snapshot};
@@ -159,11 +159,10 @@ impl Retriever {
         } = self.fuse(request, &snapshot, &reading, filter.as_deref(), is_compared)?;
         let in_force = allowed(Admission::InForce)?;
         let candidates = rank(fused, &named, in_force.as_deref());
-        let documents: BTreeSet<PassageNo> = candidates
-            .iter()
-            .filter_map(|candidate| snapshot.words.first_passage_no(candidate.passage))
-            .collect();
-        let facets = facets(snapshot.words.facets(&documents)?);
+        let facets = match request.with_facets {
+            true => count(&snapshot, &candidates)?,
+            false => Facets::default(),
+        };
         // How far the best hit stands out shows only beside another one.
         let at_least_two = SearchRequest {
             limit: request.limit.max(2),
@@ -433,6 +432,15 @@ fn named(
     named.retain(|passage| visible.is_none_or(|visible| visible.contains(*passage)));
     named.truncate(MAX_NAMED);
     Ok(named)
+}
+
+/// How many documents among the candidates there are to narrow down to.
+fn count(snapshot: &Snapshot, candidates: &[Candidate]) -> Result<Facets, LexicalError> {
+    let documents: BTreeSet<PassageNo> = candidates
+        .iter()
+        .filter_map(|candidate| snapshot.words.first_passage_no(candidate.passage))
+        .collect();
+    Ok(facets(snapshot.words.facets(&documents)?))
 }
 
 /// What passes, and what the query names.
