@@ -23,6 +23,7 @@ pub mod retrieval;
 pub mod sync;
 
 pub mod assist;
+pub mod call_records;
 
 pub mod config;
 pub mod evaluation;

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use super::Places;
 use super::output::print_line;
 use super::workplace::call_records_path;
-use crate::records::calls::CallReader;
+use crate::call_records::CallReader;
 
 #[derive(Debug, Subcommand)]
 pub enum Subcommands {

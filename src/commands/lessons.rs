@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::served::Served;
+use crate::call_records::CallRecords;
+use crate::call_records::{CallReader, NewWording};
 use crate::document::passage_id;
 use crate::engine::{PassageIndex, Snapshot};
-use crate::records::CallRecords;
-use crate::records::calls::{CallReader, NewWording};
 
 /// How often it is looked whether something was learned.
 const BETWEEN_LESSONS: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use super::Places;
 use super::output::{print, print_line};
 use super::workplace::open_retriever;
 use crate::assist::{Attributes, Call, Recommendation, Recommendations, Settings};
+use crate::call_records::{FeedbackKind, KeptCall, KeptEvent};
 use crate::config::{Config, Overrides, process_environment};
-use crate::records::calls::{FeedbackKind, KeptCall, KeptEvent};
 use crate::retrieval::Retriever;
 
 #[derive(Debug, Args)]

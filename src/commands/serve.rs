@@ -19,10 +19,11 @@ use super::served::Served;
 use super::workplace::{Workplace, analyser, call_records_path, limits, retriever, watch_settings};
 use super::{Places, index};
 use crate::assist::{Call, Desk};
+use crate::call_records::CallRecords;
 use crate::config::{Config, Overrides};
 use crate::engine::PassageIndex;
 use crate::http::{App, serve};
-use crate::records::{CallRecords, Receipt, Records};
+use crate::records::{Receipt, Records};
 use crate::sync::{Listener, Live, SyncError, Watch};
 use crate::telemetry::{Metrics, start_logging};
 

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{Backend, Status};
 use super::problem::{Problem, ProblemKind};
 use crate::assist::{self, Desk, Journal, NoJournal};
+use crate::call_records::CallRecords;
 use crate::config::{Config, ServerConfig};
 use crate::document::Audience;
-use crate::records::CallRecords;
 use crate::telemetry::Metrics;
 
 /// How often a request that waits for a generation looks for it.

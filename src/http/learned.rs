@@ -13,7 +13,7 @@ use super::app::App;
 use super::calls::{for_agents, refused};
 use super::extract::{JsonBody, QueryPairs, unknown_parameter};
 use super::problem::{Problem, ProblemBody};
-use crate::records::calls::TaughtWording;
+use crate::call_records::TaughtWording;
 
 /// Which documents.
 #[derive(Debug, IntoParams)]

@@ -16,8 +16,8 @@ use super::calls::for_agents;
 use super::extract::{QueryPairs, number_in, unknown_parameter};
 use super::problem::{Problem, ProblemBody};
 use crate::assist::asks;
+use crate::call_records::{CallReader, OpenQuestion, Period};
 use crate::records::RecordsError;
-use crate::records::calls::{CallReader, OpenQuestion, Period};
 
 /// Days of a report that does not say, today included.
 const DEFAULT_DAYS: i64 = 7;

@@ -2,22 +2,19 @@
 //!
 //! Which files were read, what became of them, which documents they hold and held, and what editors
 //! should look at. The search index can be rebuilt from the corpus; this file cannot, so it is never
-//! overwritten, and nothing but this module touches it. What is kept of calls has a file of its own,
-//! see [`CallRecords`].
+//! overwritten, and nothing but this module touches it. What is kept of calls has a file of its own.
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
-pub mod calls;
 mod comparison;
 mod receipts;
 mod schema;
 mod update;
 mod versions;
 
-pub use calls::CallRecords;
 pub use comparison::{Difference, KeyChange, PassageChange, compare, compare_metadata};
 pub use receipts::{Change, NewReceipt, Receipt};
 use schema::SCHEMA_VERSION;

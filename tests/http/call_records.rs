@@ -12,9 +12,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use zhiku::assist::{Attributes, Call, CallRef, Entry, Journal, Utterance};
+use zhiku::call_records::CallRecords;
+use zhiku::call_records::{FeedbackKind, NewFeedback, Subject};
 use zhiku::document::Audience;
-use zhiku::records::CallRecords;
-use zhiku::records::calls::{FeedbackKind, NewFeedback, Subject};
 
 use crate::calls::{backend, hear, post, said};
 use crate::server::{TestServer, json_of, problem_of};

@@ -12,13 +12,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use zhiku::call_records::CallRecords;
 use zhiku::config::Config;
 use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, Topics, Validity};
 use zhiku::http::{
     App, Backend, BackendError, DocumentPage, DocumentQuery, DocumentRef, DocumentSubject,
     DocumentSummary, DocumentView, Original, Status, serve,
 };
-use zhiku::records::{CallRecords, Receipt, Version};
+use zhiku::records::{Receipt, Version};
 use zhiku::retrieval::{QueryReading, RelatedDocument, SearchError, SearchRequest, SearchResponse};
 use zhiku::telemetry::Metrics;
 

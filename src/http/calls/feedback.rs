@@ -12,8 +12,8 @@ use super::super::extract::JsonBody;
 use super::super::problem::{Problem, ProblemBody, ProblemKind};
 use super::for_agents;
 use super::wire::short_id;
+use crate::call_records::{FeedbackError, FeedbackKind, NewFeedback, Subject};
 use crate::document::passage_id;
-use crate::records::calls::{FeedbackError, FeedbackKind, NewFeedback, Subject};
 
 /// Longest wording of an agent, in characters.
 const MAX_TEXT_CHARS: usize = 2_000;

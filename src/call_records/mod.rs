@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::RecordsError;
 use crate::assist::{CallRef, Entry, Journal};
 use crate::document::Audience;
+use crate::records::RecordsError;
 use entry::{OwnedEntry, Request};
 
 mod entry;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::RecordsError;
+use crate::records::RecordsError;
 
 /// Layout of the database; raised with every change of it, each with a migration.
 pub const VERSION: i64 = 1;

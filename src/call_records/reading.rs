@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{FeedbackKind, RecordsError, schema};
+use super::{FeedbackKind, schema};
 use crate::assist::{Attributes, CallRef, Utterance};
+use crate::records::RecordsError;
 
 /// A view of the database beside the writer.
 #[derive(Debug)]
