@@ -25,6 +25,8 @@ const FURTHER: f32 = 0.2;
 const SECOND_THOUGHT: f32 = 0.5;
 /// Scripts beside them.
 const MAX_SCRIPTS: usize = 2;
+/// More revisions than a call has that were not kept before a restart.
+const UNKNOWN_REVISIONS: u64 = 1_000;
 /// Words that the agent can click.
 const MAX_KEYWORDS: usize = 8;
 /// Turns in which they are looked for.
@@ -120,6 +122,8 @@ pub struct Asked {
     pub utterance_id: String,
     /// What was taken for the question, without personal data.
     pub question: String,
+    /// The question in words that mean the same in another call, if there are such.
+    pub wording: Option<String>,
     /// The likeliest answer.
     pub best: Option<BestAnswer>,
     /// Whether that is likely enough to be shown.
@@ -205,8 +209,9 @@ impl Call {
         self.latest.as_ref()
     }
 
-    /// A call that went on before: what was said, the newest revision, and what was dismissed. What
-    /// was on the screen is not known any more.
+    /// A call that went on before: what was said, the newest revision that is known, and what was
+    /// dismissed. What was on the screen is not known any more, and there may have been revisions that
+    /// were not kept: those to come are far beyond them.
     pub fn resumed(
         id: &str,
         utterances: impl IntoIterator<Item = Utterance>,
@@ -217,7 +222,10 @@ impl Call {
         for utterance in utterances {
             call.transcript.take(utterance);
         }
-        call.revision = revision;
+        call.revision = match revision {
+            0 => 0,
+            known => known + UNKNOWN_REVISIONS,
+        };
         call.dismissed.extend(dismissed);
         call
     }
@@ -275,6 +283,7 @@ impl Call {
         let asked = Asked {
             utterance_id: moment.utterance_id.clone(),
             question: moment.question.clone(),
+            wording: moment.wording().map(str::to_owned),
             best: found.offers.first().map(|offer| BestAnswer {
                 document_id: offer.hit.document_id.clone(),
                 department: offer.hit.department.clone(),
@@ -301,12 +310,9 @@ impl Call {
         })
     }
 
-    /// Takes a recommendation off the screen for the rest of the call. Whether it was one of this
-    /// call's.
+    /// Keeps a recommendation off the screen for the rest of the call. Whether it was on it.
     pub fn dismiss(&mut self, recommendation_id: &str) -> bool {
-        if self.dismissed.contains(recommendation_id) {
-            return true;
-        }
+        self.dismissed.insert(recommendation_id.to_owned());
         let Some(latest) = &self.latest else {
             return false;
         };
@@ -320,7 +326,6 @@ impl Call {
         left.items.retain(|item| item.id != recommendation_id);
         left.script.retain(|item| item.id != recommendation_id);
         self.latest = Some(Arc::new(left));
-        self.dismissed.insert(recommendation_id.to_owned());
         true
     }
 
@@ -673,7 +678,7 @@ mod tests {
         let mut talk = Talk::new();
         talk.hear("契税80");
         let id = talk.call.latest().unwrap().items[0].id.clone();
-        assert!(talk.call.dismiss(&id) && talk.call.dismiss(&id) && !talk.call.dismiss("other"));
+        assert!(talk.call.dismiss(&id) && !talk.call.dismiss(&id) && !talk.call.dismiss("other"));
         let latest = talk.call.latest().unwrap();
         assert_eq!(
             (latest.revision, latest.items.len()),

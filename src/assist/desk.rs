@@ -92,8 +92,6 @@ impl Desk {
         let is_full = calls.len() >= self.max_calls;
         let call = Arc::new(OpenCall::new(Call::new(id), attributes, Timestamp::now()));
         if !is_full {
-            let view = call.view();
-            journal.note(&view.call, Entry::Known(&view.attributes));
             calls.insert(id.to_owned(), call.clone());
         }
         drop(calls);
@@ -125,6 +123,19 @@ impl Desk {
         };
         ended.end(journal);
         true
+    }
+
+    /// Ends a call in which nothing was said yet: whoever opened it is gone.
+    pub fn end_unused(&self, call: &Arc<OpenCall>) {
+        let id = &call.view().call.id;
+        let mut calls = lock(&self.calls);
+        let is_it = calls.get(id).is_some_and(|known| Arc::ptr_eq(known, call));
+        if is_it && call.view().utterances.is_empty() {
+            calls.remove(id);
+            drop(calls);
+            call.change_view(|view| view.is_ended = true);
+            call.news.send_modify(|_| {});
+        }
     }
 
     /// Ends calls in which nothing has happened for long; how many there were.
@@ -170,13 +181,14 @@ impl OpenCall {
         }
     }
 
-    /// Takes in what was said, one after the other, and tells who listens. What the agent should see
-    /// from now on, if that changed.
+    /// Takes in what was said, in order, and looks once for answers to the last of it; tells who
+    /// listens. What the agent should see from now on, if that changed. What is said once the call is
+    /// over changes nothing.
     ///
     /// Blocks while something is looked for; calls wait for each other only within one call.
     ///
     /// # Errors
-    /// The first [`SearchError`]; everything that was said is kept.
+    /// [`SearchError`]; everything that was said is kept.
     pub fn hear(
         &self,
         utterances: Vec<Utterance>,
@@ -186,35 +198,36 @@ impl OpenCall {
     ) -> Result<Option<Arc<Recommendations>>, SearchError> {
         self.touch();
         let mut call = lock(&self.call);
-        let mut changed = Ok(None);
+        let view = self.view();
+        if view.is_ended {
+            return Ok(None);
+        }
+        let mut is_question = false;
         for utterance in utterances {
-            let view = self.view();
-            if view.is_ended {
-                break;
-            }
             let noted = call.take(utterance.clone());
+            is_question |= noted.is_question;
             if noted.is_new {
+                if call.transcript().utterances().len() == 1 {
+                    journal.note(&view.call, Entry::Known(&view.attributes));
+                }
                 journal.note(&view.call, Entry::Heard(&utterance));
             }
-            let heard = match noted.is_question {
-                true => call.think(&view.attributes, search, settings),
-                false => Ok(Heard::default()),
-            };
-            self.show(&call);
-            match heard {
-                Ok(heard) => {
-                    if let Some(asked) = &heard.asked {
-                        journal.note(&view.call, Entry::Asked(asked));
-                    }
-                    if let Some(shown) = heard.shown {
-                        journal.note(&view.call, Entry::Shown(&shown));
-                        changed = changed.map(|_| Some(shown));
-                    }
-                }
-                Err(error) => changed = changed.and(Err(error)),
-            }
         }
-        changed
+        // Others see what was said while answers are looked for.
+        self.show(&call);
+        let heard = match is_question {
+            true => call.think(&view.attributes, search, settings)?,
+            false => Heard::default(),
+        };
+        // Noted before anybody sees it: what is made of it comes later.
+        if let Some(asked) = &heard.asked {
+            journal.note(&view.call, Entry::Asked(asked));
+        }
+        if let Some(shown) = &heard.shown {
+            journal.note(&view.call, Entry::Shown(shown));
+        }
+        self.show(&call);
+        Ok(heard.shown)
     }
 
     /// [`Call::dismiss`]. Blocks while something is looked for.
@@ -273,14 +286,20 @@ impl OpenCall {
             channel: known.channel.or(attributes.channel),
         };
         if known != before.attributes {
-            journal.note(&before.call, Entry::Known(&known));
+            // Of a call in which nothing was said nothing is noted.
+            if !before.utterances.is_empty() {
+                journal.note(&before.call, Entry::Known(&known));
+            }
             self.change_view(|view| view.attributes = known);
         }
     }
 
     fn end(&self, journal: &dyn Journal) {
         self.change_view(|view| view.is_ended = true);
-        journal.note(&self.view().call, Entry::Ended);
+        let view = self.view();
+        if !view.utterances.is_empty() {
+            journal.note(&view.call, Entry::Ended);
+        }
         // Wakes who listens; the revision stays what it is.
         self.news.send_modify(|_| {});
     }

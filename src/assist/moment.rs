@@ -29,7 +29,7 @@ pub struct Moment {
     pub question: String,
     /// Whether it is another matter than before, by the caller's own words.
     pub is_new_matter: bool,
-    /// What to look for, one to three queries.
+    /// What to look for, one or two queries.
     pub readings: Vec<Reading>,
 }
 
@@ -43,6 +43,17 @@ pub struct Reading {
 }
 
 impl Moment {
+    /// The question in words that mean the same in another call; `None` where it takes what was said
+    /// before to understand it.
+    pub fn wording(&self) -> Option<&str> {
+        let by_itself = self
+            .readings
+            .iter()
+            .rev()
+            .find(|reading| !reading.has_context);
+        by_itself.map(|reading| reading.query.as_str())
+    }
+
     /// What is asked at the end of `transcript`; `None` while nothing is: the agent speaks, or the
     /// caller says nothing that could be looked up, or takes leave.
     pub fn of(transcript: &Transcript) -> Option<Self> {
@@ -93,8 +104,8 @@ impl Moment {
     }
 }
 
-/// What was said now, its end if it is a story, and all of it with what led to it. A reply to what the
-/// agent asked says nothing by itself.
+/// What was said now and all of it with what led to it; of a story, its end stands for what was said
+/// now, or beside it where nothing led to it. A reply to what the agent asked says nothing by itself.
 fn readings(question: &str, context: &str, is_reply: bool) -> Vec<Reading> {
     let mut readings = Vec::new();
     let mut read = |query: &str, has_context| {
@@ -104,8 +115,11 @@ fn readings(question: &str, context: &str, is_reply: bool) -> Vec<Reading> {
         });
     };
     if !is_reply || context.is_empty() {
-        read(question, false);
-        if let Some(end) = end_of_story(question) {
+        let end = end_of_story(question);
+        if end.is_none() || context.is_empty() {
+            read(question, false);
+        }
+        if let Some(end) = end {
             read(&end, false);
         }
     }

@@ -199,6 +199,21 @@ const ASKING: &[&str] = &[
     "能给",
     "能退",
     "能领",
+    "我要",
+    "要办",
+    "要补",
+    "补办",
+    "办理",
+    "要查",
+    "查下",
+    "查一下",
+    "投诉",
+    "举报",
+    "反映",
+    "扰民",
+    "申请",
+    "报销",
+    "拖欠",
 ];
 
 /// What people say who are about to hang up.
@@ -213,6 +228,9 @@ const LEAVE: &[&str] = &[
     "麻烦您了",
 ];
 
+/// Who takes leave says no more than this besides, in characters: `那我先找社区`.
+const MAX_LEAVING_CHARS: usize = 9;
+
 /// What announces another matter, at the beginning of a clause.
 const NEW_MATTERS: &[&str] = &[
     "顺便",
@@ -223,13 +241,19 @@ const NEW_MATTERS: &[&str] = &[
     "另外",
     "还想问",
     "还想咨询",
-    "还有个",
-    "还有一个",
+    "还有个事",
+    "还有个问题",
+    "还有个烦",
+    "还有一个事",
+    "还有一个问题",
     "还有一桩",
     "还有一件",
     "还有件",
     "还有就是",
-    "对了",
+    "哦对了",
+    "噢对了",
+    "啊对了",
+    "诶对了",
     "换个问题",
     "第二个问题",
 ];
@@ -239,10 +263,32 @@ const BEFORE_NEW_MATTER: &[&str] = &[
     "我", "那", "想", "就", "哦", "噢", "呃", "嗯", "啊", "诶", "哎", "好", "行", "对",
 ];
 
-/// A clause that announces a matter and says no more than this of it, in characters, asks nothing.
-const MAX_ANNOUNCEMENT_CHARS: usize = 5;
+/// What a clause is made of that announces a matter and says nothing of it: `顺便问我自己的`.
+const ANNOUNCING: &[char] = &[
+    '一', '下', '个', '件', '桩', '问', '题', '事', '情', '呢', '啊', '的', '别', '我', '自', '己',
+    '吧', '再', '嘛', '呀', '儿', '句', '心', '烦', '咨', '询', '想', '要', '还', '是', '说',
+];
 
-/// What is said before a number or an address, in characters; more says something besides.
+/// What is said before a number, a name or an address; without it, something happened there.
+const INTRODUCING: &[&str] = &[
+    "电话",
+    "手机",
+    "号码",
+    "号是",
+    "身份证",
+    "卡号",
+    "车牌",
+    "邮箱",
+    "住",
+    "地址",
+    "家在",
+    "我叫",
+    "名字",
+    "姓名",
+    "我姓",
+    "免贵姓",
+];
+/// What is said before it, in characters; more says something besides.
 const MAX_INTRODUCTION_CHARS: usize = 10;
 
 /// The clauses of an utterance that could be looked up, joined by spaces; empty if there are none. Of
@@ -271,8 +317,10 @@ fn kept(text: &str) -> String {
 /// Whether a masked clause only says a number or an address: `我电话是[电话]`, `住和平路[住址]`.
 fn introduces(clause: &str) -> bool {
     let said = without_particles(clause);
+    let before = said.split('[').next().unwrap_or("");
     said.ends_with(']')
-        && said.split('[').next().unwrap_or("").chars().count() <= MAX_INTRODUCTION_CHARS
+        && before.chars().count() <= MAX_INTRODUCTION_CHARS
+        && INTRODUCING.iter().any(|words| before.contains(words))
         && without_personal_data(said) != said
         && !asks(said)
 }
@@ -309,7 +357,7 @@ fn matters(text: &str) -> (&str, &str) {
         return ("", text);
     };
     let rest = &text[announced.end..];
-    let is_bare = |clause: &ByteSpan| clause.of(rest).chars().count() <= MAX_ANNOUNCEMENT_CHARS;
+    let is_bare = |clause: &ByteSpan| clause.of(rest).chars().all(|c| ANNOUNCING.contains(&c));
     let rest = match clauses(rest).next().filter(is_bare) {
         Some(clause) => &rest[clause.end..],
         None => rest,
@@ -322,9 +370,11 @@ pub fn asks(text: &str) -> bool {
     ASKING.iter().any(|words| text.contains(words)) || text.contains(['？', '?'])
 }
 
-/// Whether an utterance thanks or says goodbye, and asks nothing more.
+/// Whether an utterance thanks or says goodbye, and asks or tells hardly anything more.
 pub fn takes_leave(text: &str) -> bool {
-    LEAVE.iter().any(|words| text.contains(words)) && !asks(text)
+    LEAVE.iter().any(|words| text.contains(words))
+        && !asks(text)
+        && content(text).chars().count() <= MAX_LEAVING_CHARS
 }
 
 /// Whether an utterance says yes and nothing else.
@@ -426,6 +476,8 @@ mod tests {
         assert_eq!(content("我的手机号是13900001111"), "");
         assert_eq!(content("我住建设路18号3栋502室，楼上漏水"), "楼上漏水");
         assert_eq!(content("车牌粤A12345被拖走了"), "车牌 被拖走了");
+        assert_eq!(content("你好 我叫老李 水费怎么交"), "水费怎么交");
+        assert_eq!(content("停水了幸福小区5栋"), "停水了幸福小区");
         assert_eq!(
             content("身份证110101199001011234有24位吗"),
             "身份证 有24位吗"
@@ -442,6 +494,18 @@ mod tests {
             ("好的 哦对了 还有一桩 厕所漏水找谁", "厕所漏水找谁"),
             ("单位还有个证明要开吗", "单位还有个证明要开吗"),
             ("再问一下", ""),
+            ("顺便问下社保，怎么交", "问下社保 怎么交"),
+            ("还有就是医保，断了怎么办", "医保 断了怎么办"),
+            ("另外公积金呢", "公积金呢"),
+            (
+                "我家有个老人，还有个残疾人，能领补贴吗",
+                "我家有个老人 还有个残疾人 能领补贴吗",
+            ),
+            (
+                "我有两套房，还有一个厂房出租，要交什么税",
+                "我有两套房 还有一个厂房出租 要交什么税",
+            ),
+            ("哦对了 户口怎么迁", "户口怎么迁"),
         ] {
             assert_eq!(content(text), kept, "{text}");
         }
@@ -455,6 +519,10 @@ mod tests {
             ("谢谢 那去哪里办", false),
             ("你好谢谢我想查一下余额", false),
             ("水费怎么交", false),
+            ("谢谢，我的社保卡丢了要补办", false),
+            ("我要办居住证，谢谢", false),
+            ("工人太辛苦了，老板拖欠三个月工资", false),
+            ("行 那我先找社区 谢谢", true),
         ] {
             assert_eq!(takes_leave(text), expected, "{text}");
         }

@@ -14,7 +14,11 @@ pub enum Request {
         Timestamp,
         oneshot::Sender<Result<KeptFeedback, FeedbackError>>,
     ),
-    Forget(String, oneshot::Sender<Result<usize, FeedbackError>>),
+    Forget(
+        String,
+        Timestamp,
+        oneshot::Sender<Result<usize, FeedbackError>>,
+    ),
     Settle(Vec<(i64, Option<String>)>),
     Teach(String, bool, oneshot::Sender<Result<(), FeedbackError>>),
     Flush(oneshot::Sender<()>),
@@ -46,6 +50,9 @@ pub struct ShownItem {
     pub title: String,
     pub department: Option<String>,
     pub confidence: f32,
+    /// From 1, among the answers or among the scripts.
+    pub rank: i64,
+    pub is_script: bool,
 }
 
 impl OwnedEntry {
@@ -62,11 +69,15 @@ impl OwnedEntry {
 
 impl Shown {
     fn of(shown: &Recommendations) -> Self {
-        let items = shown
-            .items
-            .iter()
-            .chain(&shown.script)
-            .map(|item| ShownItem {
+        let answers = (1..)
+            .zip(&shown.items)
+            .map(|(rank, item)| (rank, item, false));
+        let scripts = (1..)
+            .zip(&shown.script)
+            .map(|(rank, item)| (rank, item, true));
+        let items = answers
+            .chain(scripts)
+            .map(|(rank, item, is_script)| ShownItem {
                 recommendation_id: item.id.clone(),
                 document_id: item.hit.document_id.clone(),
                 passage_id: item.hit.passage_id.clone(),
@@ -74,6 +85,8 @@ impl Shown {
                 title: item.hit.title.clone(),
                 department: item.hit.department.clone(),
                 confidence: item.confidence,
+                rank,
+                is_script,
             });
         Self {
             revision: shown.revision,

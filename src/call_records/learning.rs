@@ -16,6 +16,8 @@ use crate::text::mask;
 
 /// Shorter wordings teach nothing.
 const MIN_WORDING_CHARS: usize = 4;
+/// Wordings that are kept of one document, the newest.
+const MAX_WORDINGS_OF_DOCUMENT: usize = 200;
 /// Lessons that are read.
 const MAX_LESSONS: usize = 20_000;
 /// New wordings that are settled at once.
@@ -70,11 +72,12 @@ pub fn learn(
     };
     let asked: Option<String> = transaction
         .prepare_cached(
-            "SELECT question FROM questions WHERE call = ?1 AND utterance_id = ?2
+            "SELECT wording FROM questions WHERE call = ?1 AND utterance_id = ?2
              ORDER BY key DESC LIMIT 1",
         )?
         .query_row(params![call, utterance_id], |row| row.get(0))
-        .optional()?;
+        .optional()?
+        .flatten();
     let searched = match &feedback.subject {
         Subject::Passage { query, .. } => query.as_deref().map(mask),
         Subject::Recommendation(_) => None,
@@ -85,7 +88,9 @@ pub fn learn(
         "INSERT INTO wordings
          (call, at, wording, document_id, passage_id, content_hash, audience, agent, is_rejected)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE(?8, (SELECT agent FROM calls WHERE key = ?1), ''), ?9)
-         ON CONFLICT DO UPDATE SET at = excluded.at",
+         ON CONFLICT DO UPDATE SET at = excluded.at, call = excluded.call,
+             said = CASE WHEN content_hash = excluded.content_hash THEN said END,
+             content_hash = excluded.content_hash",
     )?;
     for wording in [asked, searched].into_iter().flatten() {
         let wording = wording.trim();
@@ -105,6 +110,12 @@ pub fn learn(
         ])?;
         has_learned = true;
     }
+    transaction
+        .prepare_cached(
+            "DELETE FROM wordings WHERE document_id = ?1 AND key NOT IN
+             (SELECT key FROM wordings WHERE document_id = ?1 ORDER BY at DESC, key DESC LIMIT ?2)",
+        )?
+        .execute(params![document_id, MAX_WORDINGS_OF_DOCUMENT])?;
     Ok(has_learned)
 }
 
@@ -130,11 +141,10 @@ impl CallReader {
     pub fn lessons(&self) -> Result<Vec<LearnedWording>, RecordsError> {
         let taught = self.taught(
             "WHERE said IS NOT NULL AND document_id NOT IN (SELECT document_id FROM unlearned)",
+            "HAVING SUM(NOT is_rejected) > 0",
             &[],
         )?;
-        let counts = |taught: &TaughtWording| taught.learned.n_adopted > 0;
-        let lessons = taught.into_iter().filter(counts);
-        Ok(lessons.map(|taught| taught.learned).collect())
+        Ok(taught.into_iter().map(|taught| taught.learned).collect())
     }
 
     /// What was learned of one document, or of every one; by document id.
@@ -143,8 +153,8 @@ impl CallReader {
         document_id: Option<&str>,
     ) -> Result<Vec<TaughtDocument>, RecordsError> {
         let wordings = match document_id {
-            Some(id) => self.taught("WHERE document_id = ?2", &[&id])?,
-            None => self.taught("", &[])?,
+            Some(id) => self.taught("WHERE document_id = ?2", "", &[&id])?,
+            None => self.taught("", "", &[])?,
         };
         let mut statement = self
             .connection
@@ -170,15 +180,16 @@ impl CallReader {
 
     fn taught(
         &self,
-        condition: &str,
+        rows: &str,
+        groups: &str,
         values: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<TaughtWording>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT wording, document_id, passage_id, MAX(said), audience,
+            "SELECT wording, document_id, passage_id, said, audience,
                     COUNT(DISTINCT CASE WHEN is_rejected THEN NULL ELSE agent END),
                     COUNT(DISTINCT CASE WHEN is_rejected THEN agent END), MAX(at)
-             FROM wordings {condition}
-             GROUP BY wording, passage_id, audience
+             FROM wordings {rows}
+             GROUP BY wording, passage_id, audience, said {groups}
              ORDER BY MAX(at) DESC, wording, passage_id LIMIT ?1"
         ))?;
         let mut all: Vec<&dyn rusqlite::ToSql> = vec![&MAX_LESSONS];

@@ -218,7 +218,7 @@ impl CallRecords {
     /// [`FeedbackError::Unavailable`]
     pub async fn forget(&self, call_id: &str) -> Result<usize, FeedbackError> {
         let (reply, done) = oneshot::channel();
-        if !self.send(Request::Forget(call_id.to_owned(), reply)) {
+        if !self.send(Request::Forget(call_id.to_owned(), Timestamp::now(), reply)) {
             return Err(FeedbackError::Unavailable("too much waits".to_owned()));
         }
         done.await

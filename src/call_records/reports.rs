@@ -130,7 +130,7 @@ impl CallReader {
     ) -> Result<Vec<ShownDocument>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
             "WITH shown AS (
-                SELECT r.document_id, (r.at + ?3) / 86400000 AS day,
+                SELECT r.document_id, (c.started_at + ?3) / 86400000 AS day,
                     EXISTS (SELECT 1 FROM feedback f WHERE f.call = r.call
                         AND f.recommendation_id = r.recommendation_id
                         AND f.kind IN {ADOPTED}) AS is_adopted,
@@ -195,15 +195,16 @@ impl CallReader {
     }
 
     /// What was asked in `period` and found nothing good, and nothing that the agent adopted either:
-    /// the newest questions first, at most 5,000.
+    /// what was asked in most calls first, then the newest, at most 5,000. Answer and probability are
+    /// those of the newest time.
     pub fn open_questions(&self, period: Period) -> Result<Vec<OpenQuestion>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT question, MAX(at), COUNT(DISTINCT call), document_id, COALESCE(MAX(confidence), 0)
+            "SELECT question, MAX(at), COUNT(DISTINCT call), document_id, COALESCE(confidence, 0)
              FROM questions q
              WHERE at >= ?1 AND at < ?2 AND NOT is_answered
                 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.call = q.call
                     AND f.utterance_id = q.utterance_id AND f.kind IN {ADOPTED})
-             GROUP BY question ORDER BY MAX(at) DESC, question LIMIT ?3"
+             GROUP BY question ORDER BY COUNT(DISTINCT call) DESC, MAX(at) DESC, question LIMIT ?3"
         ))?;
         let bounds = params![
             period.from.as_millisecond(),

@@ -12,6 +12,8 @@ pub const VERSION: i64 = 1;
 
 /// The log is cut back to this after a batch that made it larger.
 const MAX_LOG_BYTES: u32 = 4 << 20;
+/// How long the writer waits for readers before it empties the log; else it tries again later.
+const WRITER_PATIENCE: Duration = Duration::from_millis(100);
 /// How long a reader waits for the writer.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,7 @@ CREATE TABLE questions (
     at INTEGER NOT NULL,
     utterance_id TEXT NOT NULL,
     question TEXT NOT NULL,
+    wording TEXT,
     document_id TEXT,
     department TEXT,
     confidence REAL,
@@ -59,6 +62,7 @@ CREATE TABLE recommendations (
     at INTEGER NOT NULL,
     revision INTEGER NOT NULL,
     rank INTEGER NOT NULL,
+    is_script INTEGER NOT NULL,
     utterance_id TEXT NOT NULL,
     generation INTEGER NOT NULL,
     document_id TEXT NOT NULL,
@@ -104,6 +108,7 @@ CREATE TABLE wordings (
     UNIQUE (wording, passage_id, audience, agent, is_rejected)
 );
 CREATE INDEX wordings_by_call ON wordings (call);
+CREATE INDEX wordings_by_document ON wordings (document_id, at);
 CREATE INDEX new_wordings ON wordings (key) WHERE said IS NULL;
 CREATE TABLE unlearned (
     document_id TEXT PRIMARY KEY,
@@ -124,7 +129,7 @@ pub fn open(path: &Path) -> Result<Connection, RecordsError> {
         .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
         .and_then(|()| connection.pragma_update(None, "journal_size_limit", MAX_LOG_BYTES))
         .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
-        .and_then(|()| connection.busy_timeout(READER_PATIENCE));
+        .and_then(|()| connection.busy_timeout(WRITER_PATIENCE));
     settings.map_err(fault)?;
     match version(&connection).map_err(fault)? {
         0 => {

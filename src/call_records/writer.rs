@@ -25,6 +25,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 const MAX_ATTEMPTS: u32 = 60;
 /// How often calls that are kept no longer are deleted.
 const BETWEEN_PURGES: Duration = Duration::from_secs(3_600);
+/// How often the log is emptied again of what was deleted, while readers hold it.
+const BETWEEN_EMPTYINGS: Duration = Duration::from_secs(5);
 /// Calls of one deletion, so that it does not hold what comes in meanwhile.
 const PURGED_AT_ONCE: usize = 200;
 /// Keys that are remembered.
@@ -40,6 +42,8 @@ pub struct Writer {
     /// Calls that were deleted on request, by id, and when: what comes late of them is not kept.
     forgotten: HashMap<String, Timestamp>,
     purged_at: Option<Instant>,
+    /// Whether the log may hold what was deleted.
+    log_holds_deleted: bool,
     /// Raised whenever something was learned or unlearned.
     lessons: Arc<AtomicU64>,
 }
@@ -64,15 +68,20 @@ impl Writer {
             keys: HashMap::new(),
             forgotten: HashMap::new(),
             purged_at: None,
+            // Whatever a run before could not do.
+            log_holds_deleted: true,
         }
     }
 
     /// Until nobody sends any more and everything is written.
     pub fn run(mut self, queue: &Receiver<Request>) {
         loop {
-            let rest = match self.purge_if_due() {
-                true => Duration::ZERO,
-                false => BETWEEN_PURGES,
+            let more_to_purge = self.purge_if_due();
+            self.empty_log();
+            let rest = match (more_to_purge, self.log_holds_deleted) {
+                (true, _) => Duration::ZERO,
+                (false, true) => BETWEEN_EMPTYINGS,
+                (false, false) => BETWEEN_PURGES,
             };
             let first = match queue.recv_timeout(rest) {
                 Ok(first) => first,
@@ -146,7 +155,7 @@ impl Writer {
                     Ok(kept) => told.push(Told::Feedback(reply, kept)),
                     Err(error) => failed = Some(error),
                 },
-                Request::Forget(call_id, reply) => match pages.forget(&call_id) {
+                Request::Forget(call_id, since, reply) => match pages.forget(&call_id, since) {
                     Ok(n_calls) => {
                         has_deleted = true;
                         told.push(Told::Forgotten(reply, n_calls));
@@ -183,23 +192,24 @@ impl Writer {
             self.lessons.fetch_add(1, Ordering::Relaxed);
         }
         if has_deleted {
+            self.log_holds_deleted = true;
             self.empty_log();
         }
         Ok(told)
     }
 
-    /// The log still holds what was deleted from the pages.
-    fn empty_log(&self) {
-        let emptied = self
+    /// The log still holds what was deleted from the pages, until no reader holds the log.
+    fn empty_log(&mut self) {
+        if !self.log_holds_deleted {
+            return;
+        }
+        let is_held = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                row.get::<_, i64>(0)
+                row.get::<_, bool>(0)
             });
-        match emptied {
-            Ok(0) => {}
-            Ok(_) => tracing::warn!(
-                "deleted calls stay in the log of calls.sqlite until its readers are done"
-            ),
+        match is_held {
+            Ok(is_held) => self.log_holds_deleted = is_held,
             Err(error) => tracing::error!(%error, "the log of calls.sqlite cannot be emptied"),
         }
     }
@@ -214,9 +224,10 @@ impl Writer {
             Ok(PURGED_AT_ONCE) => return true,
             Ok(n_calls) => {
                 self.purged_at = Some(Instant::now());
-                self.forgotten.clear();
+                let is_recent =
+                    |since: &Timestamp| Timestamp::now().duration_since(*since).as_secs() < 3_600;
+                self.forgotten.retain(|_, since| is_recent(since));
                 if n_calls > 0 {
-                    self.empty_log();
                     tracing::info!(n_calls, "calls are kept no longer");
                 }
             }
@@ -234,7 +245,12 @@ impl Writer {
         let oldest = now.as_millisecond().saturating_sub(keep_ms);
         const OLD: &str = "SELECT key FROM calls WHERE last_at < ?1 ORDER BY last_at LIMIT ?2";
         let transaction = self.connection.transaction()?;
-        // What they taught stays, and does not say which call it was.
+        // Adopted answers stay learned, and do not say from which call.
+        transaction
+            .prepare_cached(&format!(
+                "DELETE FROM wordings WHERE is_rejected AND call IN ({OLD})"
+            ))?
+            .execute(params![oldest, PURGED_AT_ONCE])?;
         transaction
             .prepare_cached(&format!(
                 "UPDATE wordings SET call = NULL WHERE call IN ({OLD})"
@@ -246,6 +262,7 @@ impl Writer {
         transaction.commit()?;
         if n_calls > 0 {
             self.keys.clear();
+            self.log_holds_deleted = true;
         }
         Ok(n_calls)
     }
@@ -393,8 +410,9 @@ impl Pages<'_> {
         self.transaction
             .prepare_cached(
                 "INSERT INTO questions
-                 (call, at, utterance_id, question, document_id, department, confidence, is_answered)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                 (call, at, utterance_id, question, wording, document_id, department, confidence,
+                  is_answered)
+                 VALUES (?1, ?2, ?3, ?4, ?9, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 key,
@@ -405,27 +423,28 @@ impl Pages<'_> {
                 best.and_then(|best| best.department.as_ref()),
                 best.map(|best| best.confidence),
                 asked.is_answered,
+                asked.wording.as_deref().map(mask),
             ])?;
         Ok(())
     }
 
-    /// The first time that something is recommended in a call counts.
+    /// What is recommended again belongs to the utterance after which it stood higher than before.
     fn shown(&self, key: i64, shown: &Shown, at: i64) -> rusqlite::Result<()> {
         let mut statement = self.transaction.prepare_cached(
             "INSERT INTO recommendations
              (call, recommendation_id, at, revision, rank, utterance_id, generation, document_id,
-              passage_id, content_hash, title, department, confidence)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             ON CONFLICT DO NOTHING",
+              passage_id, content_hash, title, department, confidence, is_script)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             ON CONFLICT DO UPDATE SET rank = excluded.rank, utterance_id = excluded.utterance_id
+             WHERE excluded.rank < recommendations.rank",
         )?;
-        for (rank, item) in (1..).zip(&shown.items) {
-            let rank: i64 = rank;
+        for item in &shown.items {
             statement.execute(params![
                 key,
                 item.recommendation_id,
                 at,
                 shown.revision,
-                rank,
+                item.rank,
                 shown.after_utterance,
                 shown.generation,
                 item.document_id,
@@ -433,7 +452,13 @@ impl Pages<'_> {
                 item.content_hash,
                 item.title,
                 item.department,
-                item.confidence,
+                // SQLite keeps no NaN.
+                if item.confidence.is_nan() {
+                    0.0
+                } else {
+                    item.confidence
+                },
+                item.is_script,
             ])?;
         }
         self.transaction
@@ -443,14 +468,7 @@ impl Pages<'_> {
     }
 
     fn keep(&mut self, feedback: &NewFeedback, at: Timestamp) -> rusqlite::Result<FeedbackResult> {
-        let call: Option<(i64, Option<String>)> = self
-            .transaction
-            .prepare_cached(
-                "SELECT key, agent FROM calls WHERE call_id = ?1 ORDER BY started_at DESC LIMIT 1",
-            )?
-            .query_row([&feedback.call_id], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((key, agent)) = call else {
+        let Some((key, agent)) = self.call_of(feedback)? else {
             return Ok(Err(FeedbackError::NoSuchCall));
         };
         let Some(about) = self.about(key, feedback)? else {
@@ -516,18 +534,39 @@ impl Pages<'_> {
             row.passage_id.as_str(),
             about.content_hash.as_str(),
         );
-        self.has_learned |= learn(
-            self.transaction,
-            key,
-            feedback,
-            answer,
-            utterance_id.map(String::as_str),
-            at.as_millisecond(),
-        )?;
+        self.has_learned |= !about.is_script
+            && learn(
+                self.transaction,
+                key,
+                feedback,
+                answer,
+                utterance_id.map(String::as_str),
+                at.as_millisecond(),
+            )?;
         Ok(Ok(KeptFeedback {
             is_new: true,
             document_id: row.document_id,
         }))
+    }
+
+    /// The newest call of that id that recommended what the feedback is about; else the newest one.
+    fn call_of(&self, feedback: &NewFeedback) -> rusqlite::Result<Option<(i64, Option<String>)>> {
+        let recommendation = match &feedback.subject {
+            Subject::Recommendation(id) => Some(id),
+            Subject::Passage { .. } => None,
+        };
+        self.transaction
+            .prepare_cached(
+                "SELECT key, agent FROM calls WHERE call_id = ?1
+                 ORDER BY EXISTS (SELECT 1 FROM recommendations r
+                                  WHERE r.call = calls.key AND r.recommendation_id = ?2) DESC,
+                          started_at DESC
+                 LIMIT 1",
+            )?
+            .query_row(params![feedback.call_id, recommendation], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
     }
 
     fn known_feedback(&self, key: i64, id: &str) -> rusqlite::Result<Option<FeedbackRow>> {
@@ -556,7 +595,8 @@ impl Pages<'_> {
             Subject::Recommendation(id) => self
                 .transaction
                 .prepare_cached(
-                    "SELECT document_id, passage_id, content_hash, department, utterance_id
+                    "SELECT document_id, passage_id, content_hash, department, utterance_id,
+                            is_script
                      FROM recommendations WHERE call = ?1 AND recommendation_id = ?2",
                 )?
                 .query_row(params![key, id], |row| {
@@ -566,6 +606,7 @@ impl Pages<'_> {
                         content_hash: row.get(2)?,
                         department: row.get(3)?,
                         utterance_id: row.get(4)?,
+                        is_script: row.get(5)?,
                     })
                 })
                 .optional(),
@@ -589,6 +630,7 @@ impl Pages<'_> {
                     content_hash: content_hash.clone(),
                     department: department.clone(),
                     utterance_id: last_question,
+                    is_script: false,
                 }))
             }
         }
@@ -628,12 +670,13 @@ impl Pages<'_> {
         Ok(())
     }
 
-    fn forget(&mut self, call_id: &str) -> rusqlite::Result<usize> {
+    /// Deletes the calls of that id that had begun at `since`.
+    fn forget(&mut self, call_id: &str, since: Timestamp) -> rusqlite::Result<usize> {
         self.keys.retain(|call, _| call.id != call_id);
-        self.forgotten.insert(call_id.to_owned(), Timestamp::now());
+        self.forgotten.insert(call_id.to_owned(), since);
         self.transaction
-            .prepare_cached("DELETE FROM calls WHERE call_id = ?1")?
-            .execute([call_id])
+            .prepare_cached("DELETE FROM calls WHERE call_id = ?1 AND started_at <= ?2")?
+            .execute(params![call_id, since.as_millisecond()])
     }
 }
 
@@ -644,6 +687,8 @@ struct About {
     content_hash: String,
     department: Option<String>,
     utterance_id: Option<String>,
+    /// What to say in a situation answers no question.
+    is_script: bool,
 }
 
 /// What must be the same when feedback comes again.

@@ -1,6 +1,5 @@
 //! `zhiku replay`: play kept calls again, against this index and configuration or against two.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -129,9 +128,9 @@ impl Stage {
                 KeptEvent::Feedback {
                     kind: FeedbackKind::Dismissed,
                     recommendation_id,
-                    document_id,
+                    passage_id,
                     ..
-                } => dismiss(&mut call, recommendation_id.as_deref(), document_id),
+                } => dismiss(&mut call, recommendation_id.as_deref(), passage_id),
                 KeptEvent::Feedback { .. } => {}
             }
         }
@@ -139,14 +138,14 @@ impl Stage {
     }
 }
 
-/// What was dismissed then, or what stands for the same document now.
-fn dismiss(call: &mut Call, recommendation_id: Option<&str>, document_id: &str) {
+/// What was dismissed then or, where its text is another now, the same passage.
+fn dismiss(call: &mut Call, recommendation_id: Option<&str>, passage_id: &str) {
     if recommendation_id.is_some_and(|id| call.dismiss(id)) {
         return;
     }
     let shown = call.latest().and_then(|latest| {
         let mut items = latest.items.iter().chain(&latest.script);
-        items.find(|item| item.hit.document_id == document_id)
+        items.find(|item| item.hit.passage_id == passage_id)
     });
     if let Some(id) = shown.map(|item| item.id.clone()) {
         call.dismiss(&id);
@@ -265,16 +264,16 @@ fn compare(before: &Stage, after: &Stage, calls: &[KeptCall], as_json: bool) -> 
     let mut sum = Comparison::default();
     for kept in calls {
         sum.n_calls += 1;
-        let mut screens: BTreeMap<String, Vec<Shown>> = BTreeMap::new();
-        before.play(kept, |moment| {
-            screens.insert(moment.utterance_id.to_owned(), Shown::all(moment.screen));
-        })?;
+        // The same questions are asked of both, in the same order.
+        let mut screens = Vec::new();
+        before.play(kept, |moment| screens.push(Shown::all(moment.screen)))?;
+        let mut screens = screens.into_iter();
         let mut text = String::new();
         after.play(kept, |moment| {
             let now = Shown::all(moment.screen);
-            let was = screens.get(moment.utterance_id).map_or(&[][..], |was| was);
-            sum.add(was, &now);
-            if is_same(was, &now) {
+            let was = screens.next().unwrap_or_default();
+            sum.add(&was, &now);
+            if is_same(&was, &now) {
                 return;
             }
             text.push_str(&match as_json {
@@ -293,7 +292,7 @@ fn compare(before: &Stage, after: &Stage, calls: &[KeptCall], as_json: bool) -> 
                     kept.call_id,
                     moment.utterance_id,
                     moment.question,
-                    listed(was),
+                    listed(&was),
                     listed(&now)
                 ),
             });

@@ -24,6 +24,9 @@ pub struct App {
     backend: Arc<dyn Backend>,
     /// Bounds the calls into the backend that run at once.
     permits: Arc<Semaphore>,
+    /// Bounds those that read what is kept of calls: reports may take long, and searches do not wait
+    /// for them.
+    report_permits: Arc<Semaphore>,
     pub(super) metrics: Metrics,
     pub(super) server: ServerConfig,
     /// The calls that go on.
@@ -54,6 +57,7 @@ impl App {
         Self {
             backend,
             permits: Arc::new(Semaphore::new(n_permits)),
+            report_permits: Arc::new(Semaphore::new(1)),
             metrics,
             server: config.server.clone(),
             desk: Arc::new(Desk::new(
@@ -168,7 +172,24 @@ impl App {
         T: Send + 'static,
         F: FnOnce(&dyn Backend) -> T + Send + 'static,
     {
-        let turn = Arc::clone(&self.permits).acquire_owned();
+        self.run_among(&self.permits, work).await
+    }
+
+    /// [`App::run`] for what may take long: one at a time, and no search waits for it.
+    pub(super) async fn run_report<T, F>(&self, work: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Backend) -> T + Send + 'static,
+    {
+        self.run_among(&self.report_permits, work).await
+    }
+
+    async fn run_among<T, F>(&self, permits: &Arc<Semaphore>, work: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Backend) -> T + Send + 'static,
+    {
+        let turn = Arc::clone(permits).acquire_owned();
         let Ok(Ok(permit)) = tokio::time::timeout(self.search_deadline(), turn).await else {
             self.metrics.search_refused();
             let detail = "Too many requests are running. Try again shortly.";

@@ -104,7 +104,7 @@ pub(super) async fn list(
     }
     app.call_records()?.flush().await;
     let (shared, audience) = (app.clone(), app.audience());
-    let read = app.run(move |backend| {
+    let read = app.run_report(move |backend| {
         let reader = shared.call_records()?.reader().map_err(Problem::internal)?;
         let taught = reader.taught_documents(wanted.as_deref());
         let taught = taught.map_err(Problem::internal)?;
@@ -117,7 +117,13 @@ pub(super) async fn list(
                 document_id: taught.document_id,
                 title: subject.title,
                 counts: taught.counts,
-                wordings: taught.wordings.into_iter().map(WireWording::of).collect(),
+                // What was learned from calls of another audience is not for this one.
+                wordings: taught
+                    .wordings
+                    .into_iter()
+                    .filter(|taught| taught.learned.audience == audience)
+                    .map(WireWording::of)
+                    .collect(),
             })
         });
         Ok::<_, Problem>(documents.collect())

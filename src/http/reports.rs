@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::backend::{Backend, DocumentSubject};
+use super::backend::{Backend, DocumentQuery, DocumentSubject};
 use super::calls::for_agents;
 use super::extract::{QueryPairs, number_in, unknown_parameter};
 use super::problem::{Problem, ProblemBody};
@@ -132,6 +132,8 @@ pub(super) struct GapsReply {
     to: String,
     /// Most calls first, then the newest; alike questions stand together.
     groups: Vec<Gap>,
+    /// Whether there were more wordings than are counted (1,000): the rarest are left out.
+    is_cut: bool,
 }
 
 /// Questions that are alike.
@@ -291,13 +293,14 @@ pub(super) async fn usage(
             .chain(adopted.iter().map(|adopted| adopted.document_id.clone()))
             .collect();
         let subjects = backend.subjects(&ids, audience)?;
-        Ok((
-            calls,
-            shown,
-            adopted,
-            subjects,
-            backend.status().n_documents,
-        ))
+        // Those that the caller may see.
+        let all = DocumentQuery {
+            audience,
+            limit: 1,
+            ..DocumentQuery::default()
+        };
+        let n_documents = backend.documents(&all)?.total;
+        Ok((calls, shown, adopted, subjects, n_documents))
     });
     let (calls, shown, adopted, subjects, n_documents) = read.await?;
     let day_of = |start: Timestamp| start.to_zoned(app.time_zone.clone()).date();
@@ -519,7 +522,9 @@ pub(super) async fn gaps(
         let mut questions = reader.open_questions(period).map_err(Problem::internal)?;
         // What was only told found nothing because nothing was asked.
         questions.retain(|open| asks(&open.question));
+        let is_cut = questions.len() > MAX_WORDINGS;
         questions.truncate(MAX_WORDINGS);
+        questions.sort_by_key(|open| std::cmp::Reverse(open.asked_at));
         let texts: Vec<&str> = questions
             .iter()
             .map(|open| open.question.as_str())
@@ -528,9 +533,9 @@ pub(super) async fn gaps(
         let ids = questions.iter().filter_map(|open| open.document_id.clone());
         let subjects = backend.subjects(&ids.collect(), audience)?;
         let groups = groups.iter().map(|group| gap(group, &questions, &subjects));
-        Ok(groups.collect::<Vec<_>>())
+        Ok((groups.collect::<Vec<_>>(), is_cut))
     });
-    let mut groups = read.await?;
+    let (mut groups, is_cut) = read.await?;
     // Stable: the newest of equals first.
     groups.sort_by_key(|group| std::cmp::Reverse(group.n_calls));
     groups.truncate(limit);
@@ -538,6 +543,7 @@ pub(super) async fn gaps(
         from: days.from.to_string(),
         to: days.to.to_string(),
         groups,
+        is_cut,
     }))
 }
 
@@ -578,7 +584,7 @@ async fn with_records<T: Send + 'static>(
     app.ready(0)?;
     app.call_records()?.flush().await;
     let shared = app.clone();
-    let done = app.run(move |backend| {
+    let done = app.run_report(move |backend| {
         let reader = shared.call_records()?.reader();
         read(
             backend,

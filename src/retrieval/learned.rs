@@ -21,14 +21,17 @@ use crate::text::normalise;
 const ENOUGH: f32 = 0.55;
 /// Likeness up to which a wording counts less.
 const SURE: f32 = 0.9;
+/// Probability from which on an answer is raised: with many wordings learned, some are a little like
+/// any query.
+const WORTH: f32 = 0.15;
 /// Answers of one query that are raised.
 const MAX_RAISED: usize = 2;
 /// An answer under a wording much like a learned one stands in this place at least.
 const PLACE: usize = 3;
-/// Wordings of one answer; the newest count.
-const MAX_WORDINGS_OF_ANSWER: usize = 20;
+/// Wordings of one document; the newest count.
+const MAX_WORDINGS_OF_DOCUMENT: usize = 20;
 /// Wordings altogether; the newest count.
-const MAX_WORDINGS: usize = 10_000;
+const MAX_WORDINGS: usize = 5_000;
 /// Share of neighbouring characters that a passage must have in common with what it said when it was
 /// adopted; less is another text.
 const SAME_TEXT: f32 = 0.6;
@@ -91,11 +94,13 @@ impl Learned {
             .iter()
             .map(|entry| (entry.learned.wording.as_str(), &entry.wording))
             .collect();
-        let mut n_of_answer: BTreeMap<String, usize> = BTreeMap::new();
+        let mut n_of_document: BTreeMap<String, usize> = BTreeMap::new();
         let mut entries = Vec::new();
         for learned in wordings {
-            let n = n_of_answer.entry(learned.document_id.clone()).or_default();
-            if *n == MAX_WORDINGS_OF_ANSWER || entries.len() == MAX_WORDINGS {
+            let n = n_of_document
+                .entry(learned.document_id.clone())
+                .or_default();
+            if *n == MAX_WORDINGS_OF_DOCUMENT || entries.len() == MAX_WORDINGS {
                 continue;
             }
             let wording = match known.get(learned.wording.as_str()) {
@@ -140,6 +145,9 @@ impl Learned {
                 likeness,
                 confidence: entry.learned.trust() * share(likeness),
             };
+            if found.confidence < WORTH {
+                continue;
+            }
             match best.get(entry.learned.document_id.as_str()) {
                 Some(known) if known.confidence >= found.confidence => {}
                 _ => {

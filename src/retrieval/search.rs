@@ -174,7 +174,8 @@ impl Retriever {
             self.judge(&mut hits, evidence, is_hybrid);
         }
         if let Some(wording) = wording {
-            for found in learned.matches(&wording, request.audience) {
+            // The likeliest last, so that it comes before the others.
+            for found in learned.matches(&wording, request.audience).iter().rev() {
                 let Some(passage) = found.learned.passage(&snapshot)? else {
                     continue;
                 };
@@ -191,7 +192,7 @@ impl Retriever {
                     if let Some(explanation) = &mut raised.explanation {
                         explanation.push_str(&found.explanation());
                     }
-                    raise(&mut hits, raised, &found);
+                    raise(&mut hits, raised, found);
                 }
             }
         }

@@ -26,6 +26,8 @@ enum PersonalKind {
     Address,
     /// 邮箱
     Email,
+    /// 姓名, where somebody says it of himself
+    Name,
     /// Any other number of nine digits and more: of an account, an order, a case.
     Number,
 }
@@ -40,31 +42,43 @@ impl PersonalKind {
             Self::Plate => "[车牌]",
             Self::Address => "[住址]",
             Self::Email => "[邮箱]",
+            Self::Name => "[姓名]",
             Self::Number => "[号码]",
         }
     }
 }
 
 static PLACEHOLDER: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\[(?:电话|证件号|卡号|车牌|住址|邮箱|号码)\]"));
+    LazyLock::new(|| pattern(r"\[(?:电话|证件号|卡号|车牌|住址|邮箱|姓名|号码)\]"));
 
-/// Of digits alone, in groups or not; what it is, the number of digits decides.
+/// Of digits alone, in groups or not, with pauses between; what it is, the number of digits decides.
 static DIGITS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"[0-9](?:[ \-]{0,2}[0-9])*(?:[ ]?[Xx])?"));
+    LazyLock::new(|| pattern(r"[0-9](?:[ \-，、,.]{0,3}[0-9])*(?:[ ]?[Xx])?"));
 
 static PLATE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][ ]?[A-Za-z][·•. ]?[A-Za-z0-9]{4,6}[学警港澳挂]?",
+        "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][ ]?[A-Za-z][·•.\\- ]?[A-Za-z]?[ ]?[A-Za-z0-9]{4,6}[学警港澳挂]?|车牌号?(?:码)?(?:是)?(?P<bare>[A-Z][ ]?[A-Z0-9]{5,6})",
     )
 });
 
 /// A number after the name of a street or village, or of a building or room; with all that belongs
-/// to it. `3号线` and `18号文` have no street before them, `第3栋` is as exact as `3栋`.
+/// to it. What only looks like one is told by [`is_address`].
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    const MORE: &str = r"(?:[ ，,]?(?:[A-Za-z]?[0-9]{1,4}|[A-Za-z甲乙丙丁东西南北])(?:号楼|号院|号|栋|幢|座|单元|门|楼|层|室|房|弄)?(?:之[0-9]{1,3})?)";
+    const NUMBER: &str = "[A-Za-z]?[0-9一二三四五六七八九十百]{1,5}";
+    let part = format!("{NUMBER}(?:号楼|号院|号|栋|幢|座|单元|门|楼|层|室|房|弄)");
+    // A bare number only as the last part: the room.
+    let more = format!("(?:[ ，,]?{part}){{0,6}}(?:[ ]?[0-9]{{2,4}})?(?:之[0-9]{{1,3}})?");
+    let streets = "路|街|巷|道|弄|里|胡同|大院|村|屯|园|苑|庭|城|庄|湾|坊|小区|花园";
     pattern(&format!(
-        "(?:(?:路|街|巷|道|弄|里|胡同|大院|村|屯|组|社|园|苑|庭|城|庄|湾|坊)(?P<street>[0-9]{{1,5}}[ ]?(?:号|弄){MORE}{{0,6}})|(?P<building>[A-Za-z]?[0-9]{{1,4}}(?:栋|幢|座|号楼|单元){MORE}{{0,6}}))"
+        "(?:{streets})(?P<street>{NUMBER}(?:-[0-9]{{1,4}})?[ ]?(?:号|弄){more})|(?P<building>{NUMBER}(?:栋|幢|号楼|单元){more}|[A-Za-z]座[0-9]{{1,4}}(?:室|房)?|[0-9]{{3,4}}(?:室|房))"
     ))
+});
+
+/// Somebody says who he is; a name ends the clause.
+static NAME: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:我叫|名字叫|名字是|姓名是|姓名|我姓|免贵姓)(?P<name>\p{Han}{1,4}?)(?:[，。、！？,.!?\s啊呀]|$)",
+    )
 });
 
 static EMAIL: LazyLock<Regex> =
@@ -74,6 +88,34 @@ static EMAIL: LazyLock<Regex> =
 const UNITS: &[char] = &[
     '元', '块', '万', '亿', '人', '户', '次', '年', '平', '米', '斤', '吨', '度', '个', '倍', '千',
     '百', '%',
+];
+
+/// What no name begins with.
+const NO_NAMES: &[char] = &[
+    '了', '的', '他', '她', '你', '您', '它', '过', '不', '个', '什', '车', '啥', '人', '来', '去',
+    '外', '保', '救',
+];
+
+/// Words that end like the name of a street and are none.
+const NO_STREETS: &[&str] = &[
+    "知道", "这里", "那里", "家里", "哪里", "屋里", "心里", "手里", "们村", "轨道", "地铁", "通道",
+    "渠道", "公里", "夜里", "月里",
+];
+
+/// What follows a number that is no address: of a line, a paper, an exit, a day.
+const NO_ADDRESS: &[char] = &[
+    '线', '文', '口', '令', '公', '截', '之', '前', '以', '停', '要', '开', '到',
+];
+
+/// Whether a number between these stands for a place: `3号线`, `18号文`, `这里3号停水` do not.
+fn is_address(before: &str, after: &str) -> bool {
+    !NO_STREETS.iter().any(|word| before.ends_with(word)) && !after.starts_with(NO_ADDRESS)
+}
+
+/// Numbers of papers, and amounts: what stands before them.
+const NO_PHONES: &[&str] = &[
+    "案号", "单号", "文号", "编号", "工号", "第", "〔", "〕", "]", "】", "款", "费", "价", "额",
+    "计", "￥", "¥",
 ];
 
 fn pattern(pattern: &str) -> Regex {
@@ -97,11 +139,20 @@ fn personal_data(text: &str) -> Vec<(ByteSpan, PersonalKind)> {
     for email in EMAIL.find_iter(&plain.text) {
         take(email.start(), email.end(), PersonalKind::Email);
     }
-    for plate in PLATE.find_iter(&plain.text) {
-        let digits = plate.as_str().bytes().filter(u8::is_ascii_digit).count();
-        // `云A计划` and other words are none.
-        if digits >= 2 {
-            take(plate.start(), plate.end(), PersonalKind::Plate);
+    for plate in PLATE.captures_iter(&plain.text) {
+        let part = plate.name("bare").or_else(|| plate.get(0));
+        let part = part.expect("the whole match");
+        let digits = part.as_str().bytes().filter(u8::is_ascii_digit).count();
+        // `云A计划`, `新iOS17` and other words are none.
+        if digits >= 3 {
+            take(part.start(), part.end(), PersonalKind::Plate);
+        }
+    }
+    for name in NAME.captures_iter(&plain.text) {
+        let name = name.name("name").expect("part of the pattern");
+        // `我叫了个车`, `我叫他来` say no name.
+        if !name.as_str().starts_with(NO_NAMES) {
+            take(name.start(), name.end(), PersonalKind::Name);
         }
     }
     for number in DIGITS.find_iter(&plain.text) {
@@ -116,7 +167,9 @@ fn personal_data(text: &str) -> Vec<(ByteSpan, PersonalKind)> {
             .name("street")
             .or_else(|| address.name("building"))
             .expect("one of both");
-        take(part.start(), part.end(), PersonalKind::Address);
+        if is_address(&plain.text[..part.start()], &plain.text[part.end()..]) {
+            take(part.start(), part.end(), PersonalKind::Address);
+        }
     }
     found.sort_by_key(|(span, _)| span.start);
     found
@@ -155,32 +208,44 @@ fn replace(text: &str, found: &[(ByteSpan, PersonalKind)]) -> String {
     replaced
 }
 
-/// What a run of digits is: `(start, end, kind)` within it. Groups that belong together by their
-/// lengths are one number, others stand for themselves.
+/// What a run of digits is: `(start, end, kind)` within it. The longest groups that are one number
+/// together, first ones first; others stand for themselves.
 fn numbers(run: &str, before: &str, after: &str) -> Vec<(usize, usize, PersonalKind)> {
-    if let Some(kind) = kind_of(run, before, after) {
-        return vec![(0, run.len(), kind)];
-    }
-    let mut parts = Vec::new();
-    if !run.contains([' ', '-']) {
-        return parts;
-    }
-    let mut start = 0;
-    let groups = run.split_inclusive([' ', '-']);
-    for group in groups {
-        let digits = group.trim_end_matches([' ', '-']);
-        let (end, next) = (start + digits.len(), start + group.len());
-        let around = match (start, next) {
-            (0, _) => (before, &run[end..]),
-            (_, next) if next == run.len() => (&run[..start], after),
-            _ => (&run[..start], &run[end..]),
-        };
-        if let Some(kind) = kind_of(digits, around.0, around.1) {
-            parts.push((start, end, kind));
+    let mut groups: Vec<(usize, usize)> = Vec::new();
+    for (at, c) in run
+        .char_indices()
+        .filter(|(_, c)| c.is_ascii_alphanumeric())
+    {
+        match groups.last_mut() {
+            Some((_, end)) if *end == at => *end = at + c.len_utf8(),
+            _ => groups.push((at, at + c.len_utf8())),
         }
-        start = next;
     }
-    parts
+    let mut found = Vec::new();
+    let mut first = 0;
+    while first < groups.len() {
+        let start = groups[first].0;
+        let public = (first..groups.len()).find(|last| is_public(&run[start..groups[*last].1]));
+        if let Some(last) = public {
+            first = last + 1;
+            continue;
+        }
+        let longest = (first..groups.len()).rev().find_map(|last| {
+            let end = groups[last].1;
+            let before = if start == 0 { before } else { &run[..start] };
+            let after = if end == run.len() { after } else { &run[end..] };
+            let kind = kind_of(&run[start..end], before, after)?;
+            Some((last, (start, end, kind)))
+        });
+        first = match longest {
+            Some((last, number)) => {
+                found.push(number);
+                last + 1
+            }
+            None => first + 1,
+        };
+    }
+    found
 }
 
 fn kind_of(run: &str, before: &str, after: &str) -> Option<PersonalKind> {
@@ -196,15 +261,25 @@ fn kind_of(run: &str, before: &str, after: &str) -> Option<PersonalKind> {
         11 if is_mobile(&digits) => Some(PersonalKind::Phone),
         13 if digits.starts_with("86") && is_mobile(&digits[2..]) => Some(PersonalKind::Phone),
         10..=12 if digits.starts_with('0') => Some(PersonalKind::Phone),
-        10 if digits.starts_with("400") || digits.starts_with("800") => None,
-        16..=19 => Some(PersonalKind::BankCard),
+        10 if is_public(run) => None,
+        16..=19 if !is_grouped || has_groups_of_four(run) => Some(PersonalKind::BankCard),
         9.. if !is_grouped && !is_counted => Some(PersonalKind::Number),
         // A phone of the same city.
-        7 | 8 if !is_counted && !is_grouped && !is_birthday(&digits) && !is_numbered(before) => {
-            Some(PersonalKind::Phone)
+        7 | 8 if !is_counted && !is_birthday(&digits) && !is_numbered(before) => {
+            // `8312-0000`, but no list of numbers.
+            let halves = run.split(['-', ' ']).map(str::len).collect::<Vec<_>>();
+            let are_years = run.starts_with("19") || run.starts_with("20");
+            let is_halved = matches!(halves[..], [3 | 4, 4]) && !are_years;
+            (!is_grouped || is_halved).then_some(PersonalKind::Phone)
         }
         _ => None,
     }
+}
+
+/// Whether it is a number that everybody may call: `400-800-1234`.
+fn is_public(run: &str) -> bool {
+    let digits: String = run.chars().filter(char::is_ascii_digit).collect();
+    digits.len() == 10 && (digits.starts_with("400") || digits.starts_with("800"))
 }
 
 fn is_mobile(digits: &str) -> bool {
@@ -222,9 +297,22 @@ fn is_birthday(digits: &str) -> bool {
     (1900..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
 }
 
-/// Whether it is the number of a paper: `〔2024〕`, `第`.
+/// Whether it is the number of a paper, or an amount.
 fn is_numbered(before: &str) -> bool {
-    before.trim_end().ends_with(['第', '〕', ']', '】'])
+    let before = before.trim_end();
+    NO_PHONES.iter().any(|words| before.ends_with(words))
+}
+
+/// As it is printed on a card, the last group shorter.
+fn has_groups_of_four(run: &str) -> bool {
+    let groups: Vec<usize> = run
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::len)
+        .filter(|n| *n > 0)
+        .collect();
+    groups
+        .split_last()
+        .is_some_and(|(last, others)| *last <= 7 && others.iter().all(|n| *n == 4 || *n == 6))
 }
 
 /// A text with its digits as `0` to `9` and its dashes as `-`, and where each byte came from.
@@ -322,6 +410,11 @@ mod tests {
         check("电话１３９００００１１１１", "电话[电话]");
         check("家里020-83120000", "家里[电话]");
         check("单位电话 83120000", "单位电话 [电话]");
+        check("座机8312-0000", "座机[电话]");
+        check("电话是139，0000，1111", "电话是[电话]");
+        check("幺三九，零零零零，幺幺幺幺", "[电话]");
+        check("139 0000 1111 138 0000 2222", "[电话] [电话]");
+        check("我打139 0000 1111 2次了", "我打[电话] 2次了");
         check("+86 13900001111", "+[电话]");
         check("身份证110101199001011234有误", "身份证[证件号]有误");
         check("11010119900101123X", "[证件号]");
@@ -345,7 +438,21 @@ mod tests {
         );
         check("幸福小区5栋2单元301", "幸福小区[住址]");
         check("五栋三零二漏水", "[住址]漏水");
-        check("人民东路二十号", "人民东路二十号");
+        check("人民东路二十号", "人民东路[住址]");
+        check("阳光花园1202室", "阳光花园[住址]");
+        check("A座1203漏水", "[住址]漏水");
+        check("和平路8-2号", "和平路[住址]");
+        check("幸福小区6号", "幸福小区[住址]");
+        check("和平路8号，3个月没供暖", "和平路[住址]，3个月没供暖");
+        check("和平路8号，2024年的社保", "和平路[住址]，2024年的社保");
+        check("粤A-12345", "[车牌]");
+        check("京AD 12345", "[车牌]");
+        check("车牌A12345", "车牌[车牌]");
+        check(
+            "你好，我叫王小明，我想问社保",
+            "你好，我叫[姓名]，我想问社保",
+        );
+        check("我姓李", "我姓[姓名]");
         check("人民东路二零号", "人民东路[住址]");
     }
 
@@ -367,6 +474,18 @@ mod tests {
             "2023-2024学年",
             "粤语可以吗",
             "粤B级",
+            "你知道15号截止吗",
+            "我们这里3号停水了",
+            "家里20号要交燃气费",
+            "我们村5号停电",
+            "轨道2号线怎么坐",
+            "大学城3号线几点停",
+            "案号2024123",
+            "罚款20000000",
+            "新iOS17系统",
+            "我叫了个车",
+            "我叫他来办",
+            "8号东西丢了",
         ] {
             check(text, text);
         }

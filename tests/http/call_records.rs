@@ -190,6 +190,63 @@ async fn what_is_deleted_is_gone() {
     assert_eq!(export(&server, "c2").await.len(), 1, "other calls stay");
 }
 
+#[tokio::test]
+async fn late_feedback_finds_its_call() {
+    let server = TestServer::start(backend(0.8)).await;
+    let reply = hear(&server, said("u1", "退休金哪天发")).await;
+    let id = reply["recommendations"]["items"][0]["recommendation_id"].clone();
+    post(&server, "/v1/calls/c1/end", json!({})).await;
+    // Something comes late: another call of that id.
+    hear(&server, said("u9", "喂，你好")).await;
+    let linked = json!({"action": "linked", "recommendation_id": id, "ticket": "G-7"});
+    json_of(post(&server, "/v1/calls/c1/feedback", linked).await, 200).await;
+    let calls = export(&server, "c1").await;
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0]["events"][1]["ticket"], "G-7");
+    assert_eq!(calls[1]["events"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_on_the_screen_before_can_be_dismissed() {
+    let server = TestServer::start(backend(0.8)).await;
+    let reply = hear(&server, said("u1", "退休金哪天发")).await;
+    let id = reply["recommendations"]["items"][0]["recommendation_id"].clone();
+    let dismissed = |id: &Value| json!({"id": "x", "action": "dismissed", "recommendation_id": id});
+    json_of(
+        post(&server, "/v1/calls/c1/feedback", dismissed(&id)).await,
+        200,
+    )
+    .await;
+    let again = json_of(
+        post(&server, "/v1/calls/c1/feedback", dismissed(&id)).await,
+        200,
+    )
+    .await;
+    assert_eq!(again["is_new"], false);
+    let call = json_of(server.get("/v1/calls/c1").await, 200).await;
+    assert_eq!(call["revision"], 2, "dismissed once");
+}
+
+#[tokio::test]
+async fn a_reply_teaches_nothing() {
+    let server = TestServer::start(backend(0.8)).await;
+    let said = json!({"utterances": [
+        {"id": "u1", "speaker": "caller", "text": "我想问养老的事"},
+        {"id": "a1", "speaker": "agent", "text": "您问的是退休金吗"},
+        {"id": "u2", "speaker": "caller", "text": "对，企业的"},
+    ]});
+    let reply = hear(&server, said).await;
+    let id = reply["recommendations"]["items"][0]["recommendation_id"].clone();
+    let adopted = json!({"action": "adopted", "recommendation_id": id});
+    json_of(post(&server, "/v1/calls/c1/feedback", adopted).await, 200).await;
+    let learned = json_of(server.get("/v1/learned").await, 200).await;
+    assert_eq!(
+        learned["documents"],
+        json!([]),
+        "企业的 means nothing in another call"
+    );
+}
+
 fn utterance(id: &str, text: &str) -> Utterance {
     serde_json::from_value(json!({"id": id, "speaker": "caller", "text": text, "final": true}))
         .unwrap()
@@ -243,7 +300,8 @@ async fn a_call_goes_on_after_a_restart() {
     let resumed = Call::resumed("c1", open[0].utterances.clone(), 3, ["r".to_owned()]);
     assert_eq!(
         (resumed.transcript().utterances().len(), resumed.revision()),
-        (1, 3)
+        (1, 1_003),
+        "beyond what was not kept"
     );
     let later = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(1);
     assert!(

@@ -5,7 +5,9 @@
 //! 2. Revised, repeated and late utterances change what they should and nothing else.
 //! 3. Who comes back says what it knows and gets what is newer, from other connections too.
 //! 4. A client that does not read holds up nobody but itself.
-//! 5. The end of the call, and of the server, ends the connection.
+//! 5. The end of the call, and of the server, ends the connection; a call in which nothing was said ends
+//!    with its connection.
+//! 6. Pages of other hosts may not connect.
 
 use std::time::Duration;
 
@@ -151,7 +153,7 @@ async fn what_is_malformed_is_refused_and_the_call_goes_on() {
             json!("txt"),
         ),
         (
-            json!({"type": "feedback", "id": "f", "action": "dismissed", "recommendation_id": "x"}),
+            json!({"type": "feedback", "id": "f", "action": "dismissed"}),
             json!("feedback"),
             json!("f"),
             json!("recommendation_id"),
@@ -290,6 +292,80 @@ async fn the_end_of_the_server_ends_connections() {
     assert_eq!(next(&mut socket).await, None);
     let served = tokio::time::timeout(Duration::from_secs(10), server.serving.take().unwrap());
     served.await.expect("the server ends").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_another_call_said_is_not_known() {
+    let server = TestServer::start(backend(0.8)).await;
+    // More than there was, and as much as there was of another call.
+    hear(&server, said("u1", "退休金哪天发")).await;
+    for query in [
+        "last_revision=7",
+        "last_revision=1&started_at=2020-01-01T00:00:00.000Z",
+    ] {
+        let mut socket = connect(&server, &format!("/v1/calls/c1/ws?{query}")).await;
+        expect(&mut socket, "call").await;
+        assert_eq!(
+            expect(&mut socket, "recommendations").await["revision"],
+            1,
+            "{query}"
+        );
+    }
+    let mut socket = connect(&server, "/v1/calls/c1/ws").await;
+    let started_at = expect(&mut socket, "call").await["started_at"].clone();
+    let query = format!(
+        "last_revision=1&started_at={}",
+        started_at.as_str().unwrap()
+    );
+    let mut socket = connect(&server, &format!("/v1/calls/c1/ws?{query}")).await;
+    expect(&mut socket, "call").await;
+    send(&mut socket, json!({"type": "ping"})).await;
+    expect(&mut socket, "pong").await;
+}
+
+#[tokio::test]
+async fn a_call_in_which_nothing_was_said_goes_with_its_connection() {
+    let server = TestServer::start(backend(0.8)).await;
+    let mut socket = connect(&server, "/v1/calls/c9/ws").await;
+    expect(&mut socket, "call").await;
+    json_of(server.get("/v1/calls/c9").await, 200).await;
+    drop(socket);
+    let is_gone = async {
+        while server.get("/v1/calls/c9").await.status() != 404 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(10), is_gone).await;
+    gone.expect("the call ends");
+    problem_of(server.get("/v1/calls/c9/export").await, 404, "no_such_call").await;
+}
+
+#[tokio::test]
+async fn pages_of_other_hosts_do_not_listen() {
+    let server = TestServer::start(backend(0.8)).await;
+    let own = format!("http://{}", server.address);
+    for (origin, status) in [
+        ("http://evil.example", 403),
+        ("null", 403),
+        (own.as_str(), 101),
+    ] {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let url = format!("ws://{}/v1/calls/c1/ws", server.address);
+        let mut request =
+            tokio_tungstenite::tungstenite::client::IntoClientRequest::into_client_request(url)
+                .unwrap();
+        request
+            .headers_mut()
+            .insert("origin", origin.parse().unwrap());
+        let found = match client_async(request, stream).await {
+            Ok((_, response)) => response.status().as_u16(),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
+                response.status().as_u16()
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(found, status, "{origin}");
+    }
 }
 
 #[tokio::test]

@@ -144,7 +144,9 @@ async fn what_is_asked_and_what_is_missing() {
         (&groups[0]["n_calls"], &groups[0]["n_wordings"]),
         (&json!(3), &json!(2))
     );
-    assert_eq!(groups[0]["examples"], json!(["水费哪里查啊", "水费怎么交"]));
+    let examples = groups[0]["examples"].as_array().unwrap();
+    assert!(examples.contains(&json!("水费哪里查啊")) && examples.contains(&json!("水费怎么交")));
+    assert_eq!(gaps["is_cut"], false);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(in crate::http) async fn export(
     for_agents(&app)?;
     app.call_records()?.flush().await;
     let reader = app.clone();
-    let read = app.run(move |_| {
+    let read = app.run_report(move |_| {
         let records = reader.call_records()?;
         let calls = records.reader().and_then(|reader| reader.calls_of(&id));
         calls.map_err(Problem::internal)

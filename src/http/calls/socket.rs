@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::http::header::{HOST, ORIGIN};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -23,7 +25,7 @@ use super::super::problem::{Problem, ProblemBody, ProblemKind};
 use super::feedback::{FeedbackBody, keep};
 use super::wire::{WireRecommendations, WireUtterance, attributes, short_id};
 use super::{for_agents, look_up, open, take_in};
-use crate::assist::{Attributes, OpenCall};
+use crate::assist::{Attributes, CallView, OpenCall};
 
 /// Largest message that is read: an utterance of the longest kind, with labels.
 const MAX_MESSAGE_BYTES: usize = 32 << 10;
@@ -51,6 +53,8 @@ pub(in crate::http) struct SocketQuery {
     channel: Option<String>,
     /// The newest revision that the client has shown: what it knows is not sent again.
     last_revision: Option<u64>,
+    /// The `started_at` of the call that it was of; another call's revisions are not known.
+    started_at: Option<String>,
 }
 
 /// What a client sends, named by `type`.
@@ -129,12 +133,14 @@ pub(in crate::http) async fn socket(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     QueryPairs(pairs): QueryPairs,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     for_agents(&app)?;
     app.ready(0)?;
     let id = short_id("id", id)?;
-    let (attributes, last_revision) = read_pairs(pairs)?;
+    from_own_pages(&headers)?;
+    let (attributes, known) = read_pairs(pairs)?;
     let upgrade = upgrade.map_err(|rejection| {
         let detail = format!("This address speaks WebSocket: {rejection}");
         Problem::new(ProblemKind::UpgradeRequired, detail)
@@ -147,35 +153,71 @@ pub(in crate::http) async fn socket(
         .write_buffer_size(0)
         .on_upgrade(move |socket| async move {
             let news = call.news();
+            let started_at = started_at(&call.view());
+            let is_it = known.started_at.is_none_or(|known| known == started_at);
             let line = Line {
                 app,
                 id,
                 call,
                 news,
                 socket,
-                told: last_revision,
+                told: if is_it { known.last_revision } else { 0 },
             };
             line.serve().await;
         }))
 }
 
-fn read_pairs(pairs: Vec<(String, String)>) -> Result<(Attributes, u64), Problem> {
-    let (mut agent, mut region, mut channel, mut last_revision) = (None, None, None, 0);
+/// What a client knows of the call.
+#[derive(Default)]
+struct Known {
+    last_revision: u64,
+    started_at: Option<String>,
+}
+
+fn read_pairs(pairs: Vec<(String, String)>) -> Result<(Attributes, Known), Problem> {
+    let (mut agent, mut region, mut channel) = (None, None, None);
+    let mut known = Known::default();
     for (name, value) in pairs {
         match name.as_str() {
             "agent" => agent = Some(value),
             "region" => region = Some(value),
             "channel" => channel = Some(value),
             "last_revision" => {
-                last_revision = number_in("last_revision", &value, 0..=usize::MAX)? as u64;
+                let revision = number_in("last_revision", &value, 0..=usize::MAX)?;
+                known.last_revision = revision as u64;
             }
+            "started_at" => known.started_at = Some(value),
             _ => {
-                let known = ["agent", "region", "channel", "last_revision"];
-                return Err(unknown_parameter(&name, &known));
+                let names = ["agent", "region", "channel", "last_revision", "started_at"];
+                return Err(unknown_parameter(&name, &names));
             }
         }
     }
-    Ok((attributes(agent, region, channel)?, last_revision))
+    Ok((attributes(agent, region, channel)?, known))
+}
+
+fn started_at(view: &CallView) -> String {
+    format!("{:.3}", view.call.started_at)
+}
+
+/// Browsers let any page open a WebSocket to any address: a page of another host must not read along.
+/// Programs send no `Origin`.
+fn from_own_pages(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = headers.get(ORIGIN) else {
+        return Ok(());
+    };
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    match origin {
+        Some((_, host)) if Some(host) == text(HOST) => Ok(()),
+        _ => Err(Problem::new(
+            ProblemKind::Forbidden,
+            "The page that opens this connection is of another host than the server.",
+        )),
+    }
 }
 
 /// Why a connection is over.
@@ -198,14 +240,20 @@ impl Line {
         let view = self.call.view();
         let hello = Outgoing::Call {
             call_id: &view.call.id,
-            started_at: format!("{:.3}", view.call.started_at),
+            started_at: started_at(&view),
             revision: view.revision,
         };
         if self.send(&hello).await.is_err() {
+            self.app.desk.end_unused(&self.call);
             return;
+        }
+        // A client that knows more than there was knows another call.
+        if self.told > view.revision {
+            self.told = 0;
         }
         // Whoever is left waits for the end of the connection, not for more.
         let _ = self.follow().await;
+        self.app.desk.end_unused(&self.call);
         let _ = timeout(SEND_PATIENCE, self.socket.send(Message::Close(None))).await;
     }
 

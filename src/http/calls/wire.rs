@@ -13,6 +13,7 @@ use crate::assist::{
     Attributes, CallView, Keyword, MAX_UTTERANCE_CHARS, Recommendation, Recommendations, Speaker,
     Utterance,
 };
+use crate::text::mask;
 
 /// Longest id of a call, an utterance or an agent, in characters.
 pub(super) const MAX_ID_CHARS: usize = 100;
@@ -182,10 +183,12 @@ pub(super) fn attributes(
     let short = |field: &'static str, value: Option<String>| {
         value.map(|value| short_id(field, value)).transpose()
     };
+    // Telephony systems put numbers and addresses anywhere; only what was said is heard unmasked.
+    let masked = |value: Option<String>| value.map(|value| mask(&value));
     Ok(Attributes {
         agent: short("agent", agent)?,
-        region: short("region", region)?,
-        channel: short("channel", channel)?,
+        region: masked(short("region", region)?),
+        channel: masked(short("channel", channel)?),
     })
 }
 
@@ -216,7 +219,11 @@ impl WireUtterance {
             text: self.text,
             is_final: self.is_final,
             at: self.at,
-            labels: self.labels,
+            labels: self
+                .labels
+                .into_iter()
+                .map(|(name, value)| (mask(&name), mask(&value)))
+                .collect(),
         })
     }
 
