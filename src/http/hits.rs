@@ -104,6 +104,8 @@ struct WireContributions {
     reference: f32,
     /// Added because further passages of the document answer as well; 0 with `group: "none"`.
     document: f32,
+    /// Added because the query asks a question that the passage answers.
+    question: f32,
     /// Added because agents adopted it under a wording much like the query.
     learned: f32,
 }
@@ -274,6 +276,7 @@ impl From<Contributions> for WireContributions {
             vector,
             reference,
             document,
+            question,
             learned,
         } = shares;
         Self {
@@ -281,6 +284,7 @@ impl From<Contributions> for WireContributions {
             vector,
             reference,
             document,
+            question,
             learned,
         }
     }

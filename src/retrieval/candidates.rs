@@ -49,7 +49,7 @@ impl Candidate {
     /// Higher is better.
     pub fn score(&self) -> f32 {
         let parts = self.contributions;
-        parts.lexical + parts.vector + parts.reference + parts.document
+        parts.lexical + parts.vector + parts.reference + parts.question + parts.document
     }
 }
 

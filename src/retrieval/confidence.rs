@@ -79,7 +79,7 @@ impl Signals {
             false => 0.0,
         };
         let of = |part: f32, whole: f32| if whole > 0.0 { part / whole } else { 0.0 };
-        let score = parts.lexical + parts.vector + parts.document;
+        let score = parts.lexical + parts.vector + parts.question + parts.document;
         let lexical_mean = of_full(evidence.lexical.1);
         let lexical_lead = of_full(lexical) - lexical_mean;
         let vector_lead = cosine - evidence.vector.1;

@@ -209,11 +209,12 @@ fn explain(
 ) -> Result<String, SearchError> {
     let parts = candidate.contributions;
     let mut text = format!(
-        "{:.4} = 词 {:.4} + 义 {:.4} + 引用 {:.4} + 同文档 {:.4}\n",
+        "{:.4} = 词 {:.4} + 义 {:.4} + 引用 {:.4} + 问句 {:.4} + 同文档 {:.4}\n",
         candidate.score(),
         parts.lexical,
         parts.vector,
         parts.reference,
+        parts.question,
         parts.document
     );
     for term in snapshot

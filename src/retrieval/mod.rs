@@ -19,6 +19,7 @@ mod hits;
 mod learned;
 pub mod likeness;
 mod query_vector;
+mod questions;
 mod reading;
 mod search;
 
@@ -221,6 +222,8 @@ pub struct Contributions {
     /// Added because further passages of the document answer as well; only when hits are grouped
     /// by document.
     pub document: f32,
+    /// Added because the query asks a question that the passage answers.
+    pub question: f32,
     /// Added because agents adopted it under a wording much like the query.
     pub learned: f32,
 }

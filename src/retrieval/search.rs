@@ -16,6 +16,7 @@ use super::hits::collect;
 use super::learned::{Learned, LearnedWording, raise};
 use super::likeness::{Wording, group_alike};
 use super::query_vector::{NoVector, Pending, QueryEmbedder};
+use super::questions::heed_questions;
 use super::reading::Reading;
 use super::{
     Calibration, Degraded, Facets, Hit, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchError,
@@ -158,7 +159,10 @@ impl Retriever {
             wording,
         } = self.fuse(request, &snapshot, &reading, filter.as_deref(), is_compared)?;
         let in_force = allowed(Admission::InForce)?;
-        let candidates = rank(fused, &named, in_force.as_deref());
+        let mut candidates = rank(fused, &named, in_force.as_deref());
+        if request.mode == Mode::Hybrid {
+            heed_questions(&snapshot.words, &reading, &mut candidates)?;
+        }
         let facets = match request.with_facets {
             true => count(&snapshot, &candidates)?,
             false => Facets::default(),

@@ -40,6 +40,7 @@ fn full_response() -> SearchResponse {
             vector: 0.43,
             reference: 0.0,
             document: 0.0,
+            question: 0.0,
             learned: 0.0,
         },
         confidence: Some(0.91),
