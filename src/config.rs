@@ -149,7 +149,8 @@ pub enum Fusion {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AssistConfig {
-    /// Nothing is recommended unless its first answer is right with this probability, 0..=1.
+    /// Nothing is recommended unless its first answer is right with this probability, 0..=1; half of it
+    /// is enough where the caller asks outright.
     pub min_confidence: f32,
     /// A call in which nothing is said for so many minutes is over.
     pub idle_minutes: u64,

@@ -29,6 +29,8 @@ pub struct Moment {
     pub question: String,
     /// Whether it is another matter than before, by the caller's own words.
     pub is_new_matter: bool,
+    /// Whether something is asked or wished, not only told.
+    pub asks: bool,
     /// What to look for, one or two queries.
     pub readings: Vec<Reading>,
 }
@@ -98,6 +100,7 @@ impl Moment {
         Some(Self {
             utterance_id: last.id.clone(),
             readings: readings(&question, &context, is_reply),
+            asks: current.iter().any(|turn| asks(&turn.text)) || asks(&question),
             question: last_chars(&question),
             is_new_matter: new_matter.is_some(),
         })

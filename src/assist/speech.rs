@@ -3,7 +3,7 @@
 //! Lists of what people say on the telephone, and nothing else: no index, no transcript.
 
 use crate::document::ByteSpan;
-use crate::text::{mask, without_personal_data};
+use crate::text::{is_han, mask, without_personal_data};
 
 /// Said to fill a pause, at the beginning of a clause or as a whole one. Longer ones first.
 const FILLERS: &[&str] = &[
@@ -164,6 +164,12 @@ const ASKING: &[&str] = &[
     "咋",
     "哪",
     "多少",
+    "几多",
+    "几时",
+    "几钱",
+    "点样",
+    "边度",
+    "有冇",
     "谁",
     "啥",
     "什么",
@@ -367,7 +373,24 @@ fn matters(text: &str) -> (&str, &str) {
 
 /// Whether an utterance asks or wishes something.
 pub fn asks(text: &str) -> bool {
-    ASKING.iter().any(|words| text.contains(words)) || text.contains(['？', '?'])
+    ASKING.iter().any(|words| text.contains(words))
+        || text.contains(['？', '?'])
+        || offers_a_choice(text)
+}
+
+/// `能提不能提` in short: a character beside itself with `不` or `没` between, or either at the end of a clause
+/// (`这靠谱不`).
+fn offers_a_choice(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    let is_no = |c: char| matches!(c, '不' | '没' | '冇' | '唔');
+    let is_between = chars
+        .windows(3)
+        .any(|three| is_no(three[1]) && three[0] == three[2] && is_han(three[0]));
+    let ends = |clause: &str| {
+        let clause = without_particles(clause);
+        clause.chars().count() > 2 && clause.ends_with(is_no)
+    };
+    is_between || clauses(text).any(|clause| ends(clause.of(text)))
 }
 
 /// Whether an utterance thanks or says goodbye, and asks or tells hardly anything more.
@@ -508,6 +531,22 @@ mod tests {
             ("哦对了 户口怎么迁", "户口怎么迁"),
         ] {
             assert_eq!(content(text), kept, "{text}");
+        }
+    }
+
+    #[test]
+    fn questions_are_told_from_statements() {
+        for (text, expected) in [
+            ("津贴几时开始的", true),
+            ("一个人最多贷得到几多", true),
+            ("这靠谱不", true),
+            ("老人证能不能提前办", true),
+            ("给不给报", true),
+            ("我打了一个早上", false),
+            ("我家厕所漏水", false),
+            ("还没", false),
+        ] {
+            assert_eq!(asks(text), expected, "{text}");
         }
     }
 
