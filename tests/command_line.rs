@@ -454,6 +454,9 @@ fn calls_outlive_the_server_teach_and_are_played_again() {
         "# 殡葬惠民政策\n\n基本殡葬服务费用由财政承担，凭火化证明免缴。\n",
     )
     .unwrap();
+    // So that nothing but what was learned is likely enough.
+    let strict = "[assist]\nmin_confidence = 0.8\n";
+    fs::write(root.join("zhiku.toml"), strict).unwrap();
     let mut server = Server::start(root);
     server.wait_until_ready();
     let wording = "人走了炉子烧一回公家出不出";
@@ -511,7 +514,8 @@ fn calls_outlive_the_server_teach_and_are_played_again() {
     let first = play(&[]);
     assert!(first.contains(answer), "{first}");
     assert_eq!(first, play(&[]));
-    fs::write(root.join("other.toml"), "[retrieval]\nlearned = false\n").unwrap();
+    let other = format!("{strict}[retrieval]\nlearned = false\n");
+    fs::write(root.join("other.toml"), other).unwrap();
     let compared = play(&["--against", "other.toml"]);
     let last: Value = serde_json::from_str(compared.lines().last().unwrap()).unwrap();
     assert_eq!(
