@@ -191,8 +191,15 @@ impl Found {
         self.found.generation = self.found.generation.max(response.generation);
         let is_whole = response.degraded.is_empty();
         self.found.degraded.extend(response.degraded);
-        for hit in response.hits {
-            let confidence = hit.confidence.unwrap_or(0.0);
+        // What stands before another hit of the same answer is at least as likely: scores see what
+        // the probability does not, such as whose question is asked.
+        let mut at_least = 0.0_f32;
+        let mut likely: Vec<f32> = Vec::with_capacity(response.hits.len());
+        for hit in response.hits.iter().rev() {
+            at_least = at_least.next_up().max(hit.confidence.unwrap_or(0.0));
+            likely.push(at_least);
+        }
+        for (hit, confidence) in response.hits.into_iter().zip(likely.into_iter().rev()) {
             if because == Because::Labelled && confidence < LIKELY_FOR_LABEL {
                 continue;
             }
