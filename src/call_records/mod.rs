@@ -23,6 +23,7 @@ use entry::{OwnedEntry, Request};
 
 mod entry;
 mod learning;
+mod pages;
 mod reading;
 mod reports;
 mod schema;
