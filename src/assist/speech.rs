@@ -3,7 +3,7 @@
 //! Lists of what people say on the telephone, and nothing else: no index, no transcript.
 
 use crate::document::ByteSpan;
-use crate::text::{is_han, mask, without_personal_data};
+use crate::text::{is_han, mask, without_placeholders};
 
 /// Said to fill a pause, at the beginning of a clause or as a whole one. Longer ones first.
 const FILLERS: &[&str] = &[
@@ -11,12 +11,10 @@ const FILLERS: &[&str] = &[
     "我想咨询一下",
     "我想了解一下",
     "我想咨询",
-    "我再问一个",
     "我想问",
     "请问一下",
     "我问一下",
     "麻烦问一下",
-    "顺便问一下",
     "就是说",
     "怎么说呢",
     "那个",
@@ -307,7 +305,7 @@ pub fn content(text: &str) -> String {
         nothing if nothing.is_empty() => kept(before),
         now => now,
     };
-    without_personal_data(&kept)
+    without_placeholders(&kept)
 }
 
 /// The clauses that say something.
@@ -327,7 +325,7 @@ fn introduces(clause: &str) -> bool {
     said.ends_with(']')
         && before.chars().count() <= MAX_INTRODUCTION_CHARS
         && INTRODUCING.iter().any(|words| before.contains(words))
-        && without_personal_data(said) != said
+        && without_placeholders(said) != said
         && !asks(said)
 }
 

@@ -13,7 +13,7 @@ mod stop_words;
 
 pub use lexicon::{Lexicon, LexiconProblem};
 pub use normalise::{Normalised, is_han, normalise};
-pub use personal::{mask, without_personal_data};
+pub use personal::{mask, without_placeholders};
 pub use references::{Reference, canonical_doc_no, canonical_law_name, endings, references};
 pub use segment::{Analyser, Term};
 pub use stop_words::is_stop_word;
