@@ -13,6 +13,8 @@
 //!    it, in text, in JSON and over HTTP.
 //! 8. A call goes on after `kill -9`; what was adopted in it is learned; exported calls are played
 //!    again to the same bytes, and a comparison shows what was learned.
+//! 9. Damaged records of calls keep nobody from searching, nor agents from being assisted; feedback is
+//!    refused and the file is left as it is.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -537,4 +539,27 @@ fn calls_outlive_the_server_teach_and_are_played_again() {
     assert!(message.contains("calls.jsonl:1"), "{message}");
     let refused = run(root, &["replay", "calls.jsonl", "--against", "nowhere"]);
     assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
+fn damaged_records_of_calls_stop_nothing_else() {
+    let site = site(3);
+    let root = site.path();
+    json(&run(root, &["index", "--json"]));
+    let path = root.join("index/calls.sqlite");
+    fs::write(&path, "no database at all, but long enough to be looked at").unwrap();
+    let server = Server::start(root);
+    server.wait_until_ready();
+    let found = over_http(&server, "/v1/search", Some("老年食堂"));
+    assert!(!found["hits"].as_array().unwrap().is_empty());
+    let said = serde_json::json!({"utterances": [
+        {"id": "u1", "speaker": "caller", "text": "老年食堂每餐多少元"},
+    ]});
+    assert_eq!(post(&server, "/v1/calls/c1/utterances", &said).0, 200);
+    let feedback = serde_json::json!({"action": "helpful", "recommendation_id": "x"});
+    let (status, problem) = post(&server, "/v1/calls/c1/feedback", &feedback);
+    assert_eq!((status, &problem["code"]), (503, &"not_ready".into()));
+    json(&run(root, &["search", "老年食堂", "--json"]));
+    let left = fs::read_to_string(&path).unwrap();
+    assert!(left.starts_with("no database"), "{left}");
 }

@@ -125,12 +125,14 @@ impl Desk {
         true
     }
 
-    /// Ends a call in which nothing was said yet: whoever opened it is gone.
+    /// Ends a call in which nothing was said yet, unless others than the one who leaves listen to it.
     pub fn end_unused(&self, call: &Arc<OpenCall>) {
         let id = &call.view().call.id;
         let mut calls = lock(&self.calls);
         let is_it = calls.get(id).is_some_and(|known| Arc::ptr_eq(known, call));
-        if is_it && call.view().utterances.is_empty() {
+        // The one who leaves still listens.
+        let is_alone = call.news.receiver_count() <= 1;
+        if is_it && is_alone && call.view().utterances.is_empty() {
             calls.remove(id);
             drop(calls);
             call.change_view(|view| view.is_ended = true);

@@ -4,15 +4,16 @@
 //! shortly after. Lessons outlive the call that they come from, without naming it, unless the call is
 //! deleted on request.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::reading::{CallReader, timestamp};
-use super::{FeedbackKind, NewFeedback, Subject};
+use super::{FeedbackKind, NewFeedback};
 use crate::document::Audience;
 use crate::records::RecordsError;
 use crate::retrieval::LearnedWording;
-use crate::text::mask;
 
 /// Shorter wordings teach nothing.
 const MIN_WORDING_CHARS: usize = 4;
@@ -56,14 +57,29 @@ pub struct TaughtWording {
     pub last_at: Timestamp,
 }
 
+/// What was adopted or rejected.
+pub struct Answer<'f> {
+    pub document_id: &'f str,
+    pub passage_id: &'f str,
+    pub content_hash: &'f str,
+}
+
+/// By whom, when, and to which question.
+pub struct By<'f> {
+    /// Key of the call.
+    pub call: i64,
+    pub utterance_id: Option<&'f str>,
+    pub agent: Option<&'f str>,
+    /// In milliseconds since 1970.
+    pub at: i64,
+}
+
 /// Notes what new feedback teaches; whether it teaches something.
 pub fn learn(
     transaction: &Transaction<'_>,
-    call: i64,
     feedback: &NewFeedback,
-    about: (&str, &str, &str),
-    utterance_id: Option<&str>,
-    at: i64,
+    answer: &Answer<'_>,
+    by: &By<'_>,
 ) -> rusqlite::Result<bool> {
     let is_rejected = match feedback.kind {
         FeedbackKind::Adopted | FeedbackKind::Linked | FeedbackKind::Edited => false,
@@ -75,37 +91,33 @@ pub fn learn(
             "SELECT wording FROM questions WHERE call = ?1 AND utterance_id = ?2
              ORDER BY key DESC LIMIT 1",
         )?
-        .query_row(params![call, utterance_id], |row| row.get(0))
+        .query_row(params![by.call, by.utterance_id], |row| row.get(0))
         .optional()?
         .flatten();
-    let searched = match &feedback.subject {
-        Subject::Passage { query, .. } => query.as_deref().map(mask),
-        Subject::Recommendation(_) => None,
-    };
-    let (document_id, passage_id, content_hash) = about;
     let mut has_learned = false;
     let mut statement = transaction.prepare_cached(
         "INSERT INTO wordings
          (call, at, wording, document_id, passage_id, content_hash, audience, agent, is_rejected)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE(?8, (SELECT agent FROM calls WHERE key = ?1), ''), ?9)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT DO UPDATE SET at = excluded.at, call = excluded.call,
              said = CASE WHEN content_hash = excluded.content_hash THEN said END,
              content_hash = excluded.content_hash",
     )?;
-    for wording in [asked, searched].into_iter().flatten() {
+    for wording in [asked, feedback.query()].into_iter().flatten() {
         let wording = wording.trim();
         if wording.chars().count() < MIN_WORDING_CHARS {
             continue;
         }
         statement.execute(params![
-            call,
-            at,
+            by.call,
+            by.at,
             wording,
-            document_id,
-            passage_id,
-            content_hash,
+            answer.document_id,
+            answer.passage_id,
+            answer.content_hash,
             feedback.audience.name(),
-            feedback.agent,
+            // Agents that are not named count as one.
+            by.agent.unwrap_or_default(),
             is_rejected
         ])?;
         has_learned = true;
@@ -115,7 +127,7 @@ pub fn learn(
             "DELETE FROM wordings WHERE document_id = ?1 AND key NOT IN
              (SELECT key FROM wordings WHERE document_id = ?1 ORDER BY at DESC, key DESC LIMIT ?2)",
         )?
-        .execute(params![document_id, MAX_WORDINGS_OF_DOCUMENT])?;
+        .execute(params![answer.document_id, MAX_WORDINGS_OF_DOCUMENT])?;
     Ok(has_learned)
 }
 
@@ -161,9 +173,8 @@ impl CallReader {
             .prepare_cached("SELECT document_id FROM unlearned")?;
         let unlearned = statement
             .query_map([], |row| row.get(0))?
-            .collect::<Result<std::collections::BTreeSet<String>, _>>()?;
-        let mut documents: std::collections::BTreeMap<String, Vec<TaughtWording>> =
-            Default::default();
+            .collect::<Result<BTreeSet<String>, _>>()?;
+        let mut documents: BTreeMap<String, Vec<TaughtWording>> = BTreeMap::new();
         for wording in wordings {
             let id = wording.learned.document_id.clone();
             documents.entry(id).or_default().push(wording);

@@ -31,7 +31,7 @@ mod writer;
 
 pub use learning::{NewWording, TaughtDocument, TaughtWording};
 pub use reading::{CallReader, KeptCall, KeptEvent, OpenCallRecord};
-pub use reports::{AdoptedDocument, CallCounts, OpenQuestion, Period, ShownDocument};
+pub use reports::{CallCounts, DocumentCalls, OpenQuestion, Period, ShownDocument};
 
 /// Entries that may wait to be written: minutes of a busy hotline.
 const MAX_WAITING: usize = 16_384;
@@ -152,8 +152,6 @@ pub enum FeedbackError {
 pub struct KeptFeedback {
     /// Whether it was new; what came again changed nothing.
     pub is_new: bool,
-    /// The document that it is about.
-    pub document_id: String,
 }
 
 /// Writes what is kept of calls. Dropping it writes what waits.
@@ -162,7 +160,7 @@ pub struct CallRecords {
     path: PathBuf,
     requests: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
-    n_lost: AtomicU64,
+    n_lost: Arc<AtomicU64>,
     lessons: Arc<AtomicU64>,
 }
 
@@ -177,10 +175,14 @@ impl CallRecords {
         let connection = schema::open(path)?;
         let (requests, queue) = sync_channel(MAX_WAITING);
         let lessons = Arc::new(AtomicU64::new(0));
-        let learned = Arc::clone(&lessons);
+        let n_lost = Arc::new(AtomicU64::new(0));
+        let shared = writer::Shared {
+            lessons: Arc::clone(&lessons),
+            n_lost: Arc::clone(&n_lost),
+        };
         let writer = std::thread::Builder::new()
             .name("call-records".to_owned())
-            .spawn(move || writer::Writer::new(connection, keep, learned).run(&queue))
+            .spawn(move || writer::Writer::new(connection, keep, shared).run(&queue))
             .map_err(|error| RecordsError::Open {
                 path: path.to_owned(),
                 source: rusqlite::Error::ToSqlConversionFailure(error.into()),
@@ -189,12 +191,12 @@ impl CallRecords {
             path: path.to_owned(),
             requests: Some(requests),
             writer: Some(writer),
-            n_lost: AtomicU64::new(0),
+            n_lost,
             lessons,
         })
     }
 
-    /// Entries that could not be kept because too many waited.
+    /// Entries that could not be kept: too many waited, or the disk refused them for too long.
     pub fn n_lost(&self) -> u64 {
         self.n_lost.load(Ordering::Relaxed)
     }
@@ -206,11 +208,7 @@ impl CallRecords {
     pub async fn keep(&self, feedback: NewFeedback) -> Result<KeptFeedback, FeedbackError> {
         let (reply, kept) = oneshot::channel();
         let request = Request::Feedback(Box::new(feedback), Timestamp::now(), reply);
-        if !self.send(request) {
-            return Err(FeedbackError::Unavailable("too much waits".to_owned()));
-        }
-        kept.await
-            .unwrap_or_else(|_| Err(FeedbackError::Unavailable("the writer ended".to_owned())))
+        self.answer(request, kept).await
     }
 
     /// Deletes everything that is kept of the calls of that id, on disk too; how many there were.
@@ -219,11 +217,8 @@ impl CallRecords {
     /// [`FeedbackError::Unavailable`]
     pub async fn forget(&self, call_id: &str) -> Result<usize, FeedbackError> {
         let (reply, done) = oneshot::channel();
-        if !self.send(Request::Forget(call_id.to_owned(), Timestamp::now(), reply)) {
-            return Err(FeedbackError::Unavailable("too much waits".to_owned()));
-        }
-        done.await
-            .unwrap_or_else(|_| Err(FeedbackError::Unavailable("the writer ended".to_owned())))
+        let request = Request::Forget(call_id.to_owned(), Timestamp::now(), reply);
+        self.answer(request, done).await
     }
 
     /// Says what the passages of new wordings said when they were adopted, by the wordings' keys; a
@@ -239,11 +234,8 @@ impl CallRecords {
     /// [`FeedbackError::Unavailable`]
     pub async fn teach(&self, document_id: &str, counts: bool) -> Result<(), FeedbackError> {
         let (reply, done) = oneshot::channel();
-        if !self.send(Request::Teach(document_id.to_owned(), counts, reply)) {
-            return Err(FeedbackError::Unavailable("too much waits".to_owned()));
-        }
-        done.await
-            .unwrap_or_else(|_| Err(FeedbackError::Unavailable("the writer ended".to_owned())))
+        let request = Request::Teach(document_id.to_owned(), counts, reply);
+        self.answer(request, done).await
     }
 
     /// Changes whenever something was learned or unlearned.
@@ -266,6 +258,20 @@ impl CallRecords {
     /// As [`CallReader::open`].
     pub fn reader(&self) -> Result<CallReader, RecordsError> {
         CallReader::open(&self.path)
+    }
+
+    /// What becomes of a request.
+    async fn answer<T>(
+        &self,
+        request: Request,
+        answer: oneshot::Receiver<Result<T, FeedbackError>>,
+    ) -> Result<T, FeedbackError> {
+        if !self.send(request) {
+            return Err(FeedbackError::Unavailable("too much waits".to_owned()));
+        }
+        // What waited behind something that the disk refused is dropped without an answer.
+        let refused = || FeedbackError::Unavailable("the disk refuses".to_owned());
+        answer.await.unwrap_or_else(|_| Err(refused()))
     }
 
     /// Whether there was room for it.

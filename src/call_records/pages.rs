@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::entry::{OwnedEntry, Shown};
-use super::learning::learn;
+use super::learning::{Answer, By, learn};
 use super::{FeedbackError, FeedbackKind, KeptFeedback, NewFeedback, Subject};
 use crate::assist::{Asked, Attributes, CallRef, Utterance};
 use crate::text::mask;
@@ -203,17 +203,16 @@ impl Pages<'_> {
         };
         if let Some(known) = self.known_feedback(key, &feedback.id)? {
             return Ok(match known == row {
-                true => Ok(KeptFeedback {
-                    is_new: false,
-                    document_id: row.document_id,
-                }),
+                true => Ok(KeptFeedback { is_new: false }),
                 false => Err(FeedbackError::Conflict),
             });
         }
-        let query = match &feedback.subject {
-            Subject::Passage { query, .. } => query.as_deref().map(mask),
-            Subject::Recommendation(_) => None,
-        };
+        let query = feedback.query();
+        let agent = feedback.agent.as_deref().or(agent.as_deref());
+        let utterance_id = feedback
+            .utterance_id
+            .as_deref()
+            .or(about.utterance_id.as_deref());
         self.transaction
             .prepare_cached(
                 "INSERT INTO feedback
@@ -227,12 +226,9 @@ impl Pages<'_> {
                 feedback.id,
                 at.as_millisecond(),
                 row.kind.name(),
-                feedback.agent.as_ref().or(agent.as_ref()),
+                agent,
                 row.recommendation_id,
-                feedback
-                    .utterance_id
-                    .as_ref()
-                    .or(about.utterance_id.as_ref()),
+                utterance_id,
                 row.document_id,
                 row.passage_id,
                 about.content_hash,
@@ -241,28 +237,22 @@ impl Pages<'_> {
                 row.text,
                 query,
             ])?;
-        let utterance_id = feedback
-            .utterance_id
-            .as_ref()
-            .or(about.utterance_id.as_ref());
-        let answer = (
-            row.document_id.as_str(),
-            row.passage_id.as_str(),
-            about.content_hash.as_str(),
-        );
-        self.has_learned |= !about.is_script
-            && learn(
-                self.transaction,
-                key,
-                feedback,
-                answer,
-                utterance_id.map(String::as_str),
-                at.as_millisecond(),
-            )?;
-        Ok(Ok(KeptFeedback {
-            is_new: true,
-            document_id: row.document_id,
-        }))
+        let teaches = !about.is_script;
+        self.has_learned |= teaches && {
+            let answer = Answer {
+                document_id: &row.document_id,
+                passage_id: &row.passage_id,
+                content_hash: &about.content_hash,
+            };
+            let by = By {
+                call: key,
+                utterance_id,
+                agent,
+                at: at.as_millisecond(),
+            };
+            learn(self.transaction, feedback, &answer, &by)?
+        };
+        Ok(Ok(KeptFeedback { is_new: true }))
     }
 
     /// The newest call of that id that recommended what the feedback is about; else the newest one.
@@ -405,6 +395,16 @@ struct About {
     utterance_id: Option<String>,
     /// What to say in a situation answers no question.
     is_script: bool,
+}
+
+impl NewFeedback {
+    /// What the agent looked for, masked.
+    pub(super) fn query(&self) -> Option<String> {
+        match &self.subject {
+            Subject::Passage { query, .. } => query.as_deref().map(mask),
+            Subject::Recommendation(_) => None,
+        }
+    }
 }
 
 /// What must be the same when feedback comes again.

@@ -47,12 +47,12 @@ pub struct ShownDocument {
     pub n_rejected: u64,
 }
 
-/// A document that was adopted, recommended or found by the agent.
+/// How many calls a document had a part in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdoptedDocument {
+pub struct DocumentCalls {
     /// The document.
     pub document_id: String,
-    /// Calls in which it was adopted.
+    /// Calls in which it was adopted, or asked about.
     pub n_calls: u64,
 }
 
@@ -161,32 +161,30 @@ impl CallReader {
     }
 
     /// Documents that agents adopted in `period`, recommended or found otherwise; by id.
-    pub fn adopted_documents(&self, period: Period) -> Result<Vec<AdoptedDocument>, RecordsError> {
+    pub fn adopted_documents(&self, period: Period) -> Result<Vec<DocumentCalls>, RecordsError> {
+        self.document_calls("feedback", &format!("kind IN {ADOPTED}"), period)
+    }
+
+    /// What was asked about in `period` and answered; by id.
+    pub fn asked_documents(&self, period: Period) -> Result<Vec<DocumentCalls>, RecordsError> {
+        let is_answered = "is_answered AND document_id IS NOT NULL";
+        self.document_calls("questions", is_answered, period)
+    }
+
+    fn document_calls(
+        &self,
+        table: &str,
+        condition: &str,
+        period: Period,
+    ) -> Result<Vec<DocumentCalls>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT document_id, COUNT(DISTINCT call) FROM feedback
-             WHERE at >= ?1 AND at < ?2 AND kind IN {ADOPTED}
+            "SELECT document_id, COUNT(DISTINCT call) FROM {table}
+             WHERE at >= ?1 AND at < ?2 AND {condition}
              GROUP BY document_id ORDER BY document_id"
         ))?;
         let bounds = params![period.from.as_millisecond(), period.to.as_millisecond()];
         let rows = statement.query_map(bounds, |row| {
-            Ok(AdoptedDocument {
-                document_id: row.get(0)?,
-                n_calls: row.get(1)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// What was asked in `period` and answered: document → calls, by id.
-    pub fn asked_documents(&self, period: Period) -> Result<Vec<AdoptedDocument>, RecordsError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT document_id, COUNT(DISTINCT call) FROM questions
-             WHERE at >= ?1 AND at < ?2 AND is_answered AND document_id IS NOT NULL
-             GROUP BY document_id ORDER BY document_id",
-        )?;
-        let bounds = params![period.from.as_millisecond(), period.to.as_millisecond()];
-        let rows = statement.query_map(bounds, |row| {
-            Ok(AdoptedDocument {
+            Ok(DocumentCalls {
                 document_id: row.get(0)?,
                 n_calls: row.get(1)?,
             })

@@ -39,8 +39,15 @@ pub struct Writer {
     purged_at: Option<Instant>,
     /// Whether the log may hold what was deleted.
     log_holds_deleted: bool,
+    shared: Shared,
+}
+
+/// What others may read while the thread runs.
+pub struct Shared {
     /// Raised whenever something was learned or unlearned.
-    lessons: Arc<AtomicU64>,
+    pub lessons: Arc<AtomicU64>,
+    /// Entries that could not be kept.
+    pub n_lost: Arc<AtomicU64>,
 }
 
 /// What is told once a batch is on disk.
@@ -55,10 +62,10 @@ enum Told {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, keep: Duration, lessons: Arc<AtomicU64>) -> Self {
+    pub fn new(connection: Connection, keep: Duration, shared: Shared) -> Self {
         Self {
             connection,
-            lessons,
+            shared,
             keep,
             keys: HashMap::new(),
             forgotten: HashMap::new(),
@@ -113,8 +120,10 @@ impl Writer {
                 }
             }
         }
+        let n_entries = batch.len() as u64;
+        self.shared.n_lost.fetch_add(n_entries, Ordering::Relaxed);
         tracing::error!(
-            n_entries = batch.len(),
+            n_entries,
             "what happened in calls is lost: it could not be written"
         );
     }
@@ -184,7 +193,7 @@ impl Writer {
             return Err(error);
         }
         if has_learned || has_deleted {
-            self.lessons.fetch_add(1, Ordering::Relaxed);
+            self.shared.lessons.fetch_add(1, Ordering::Relaxed);
         }
         if has_deleted {
             self.log_holds_deleted = true;
@@ -235,7 +244,7 @@ impl Writer {
     }
 
     /// Deletes calls in which nothing happened since `keep` before `now`; how many there were.
-    pub fn purge(&mut self, now: Timestamp) -> rusqlite::Result<usize> {
+    fn purge(&mut self, now: Timestamp) -> rusqlite::Result<usize> {
         let keep_ms = i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX);
         let oldest = now.as_millisecond().saturating_sub(keep_ms);
         const OLD: &str = "SELECT key FROM calls WHERE last_at < ?1 ORDER BY last_at LIMIT ?2";

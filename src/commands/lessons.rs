@@ -33,7 +33,8 @@ pub(super) fn study(
         let lessons = records.lessons();
         if known != Some(lessons) {
             match study_once(served, records, index, counts) {
-                Ok(()) => known = Some(lessons),
+                // Until what is new is settled, it is looked again.
+                Ok(n_new) => known = (n_new == 0).then_some(lessons),
                 Err(error) => {
                     tracing::error!("what agents adopted cannot be learned: {error:#}");
                     super::serve::sleep_unless(stop, AFTER_FAILURE);
@@ -44,12 +45,13 @@ pub(super) fn study(
     }
 }
 
+/// How many wordings were new.
 fn study_once(
     served: &Served,
     records: &CallRecords,
     index: &PassageIndex,
     counts: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<usize> {
     let reader = records.reader()?;
     let new = reader.new_wordings()?;
     if !new.is_empty() {
@@ -58,13 +60,12 @@ fn study_once(
             .iter()
             .map(|wording| Ok((wording.key, said_then(&snapshot, wording)?)))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        // Raises the number of lessons: they are read the next time.
         records.settle(said);
     }
     if counts {
         served.learn(reader.lessons()?)?;
     }
-    Ok(())
+    Ok(new.len())
 }
 
 /// The beginning of what the passage said when it was adopted; `None` if its file has changed since.

@@ -98,8 +98,11 @@ fn prepare(
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
     let mut workplace = Workplace::open(config)?;
-    // Before anything is served, so that nothing is said that is not kept.
-    calls.go_on(config)?;
+    // Before anything is served, so that nothing is said that is not kept. What is kept of calls must
+    // not keep anybody from searching, nor agents from being assisted.
+    if let Err(error) = calls.go_on(config) {
+        tracing::error!("calls are not kept, and feedback is refused: {error:#}");
+    }
     served.begin(retriever(config, workplace.index.clone())?);
     served.share_records(Records::open_read_only(&workplace.records_path)?)?;
     // Before the first look, so that nothing falls between the two.

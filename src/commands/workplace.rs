@@ -174,7 +174,11 @@ pub(super) fn open_retriever(config: &Config) -> anyhow::Result<Retriever> {
     let index = PassageIndex::open_read_only(&config.index.path, ingredients(config)?)?;
     let retriever = retriever(config, Arc::new(index))?;
     if config.retrieval.learned {
-        retriever.learn(lessons_of(&call_records_path(config))?)?;
+        // What is kept of calls must not keep anybody from searching.
+        match lessons_of(&call_records_path(config)) {
+            Ok(lessons) => retriever.learn(lessons)?,
+            Err(error) => tracing::error!("what agents adopted does not count: {error:#}"),
+        }
     }
     Ok(retriever)
 }

@@ -99,7 +99,8 @@ impl App {
     /// [`ProblemKind::NotReady`] until it is open.
     pub(super) fn call_records(&self) -> Result<&CallRecords, Problem> {
         self.call_records.get().ok_or_else(|| {
-            let detail = "The records of calls are not open yet.";
+            let detail = "The records of calls are not open: the server is starting, or its log says \
+                          why they cannot be used.";
             Problem::new(ProblemKind::NotReady, detail)
         })
     }

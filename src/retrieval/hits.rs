@@ -1,5 +1,7 @@
 //! Candidates → hits: one per document and per text, with what a reader needs to trust them.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
 use super::candidates::{Candidate, best_of_documents};
@@ -7,7 +9,7 @@ use super::grouping::{Grouped, Source, group};
 use super::highlight::{MarkedPassage, QueryTerms};
 use super::reading::Reading;
 use super::{AlsoIn, Citation, Group, Hit, SearchError, SearchRequest};
-use crate::document::{ByteSpan, Validity, passage_id};
+use crate::document::{ByteSpan, PassageNo, Validity, passage_id};
 use crate::engine::Snapshot;
 use crate::lexical::StoredPassage;
 use crate::text::{Normalised, normalise};
@@ -21,13 +23,14 @@ const SPARE_CANDIDATES: usize = 20;
 
 /// The best `request.limit` hits, best first; by [`Group::Document`] one of each document.
 ///
-/// Only as many candidates are read as it takes to fill the page.
+/// Only as many candidates are read as it takes to fill the page; `read` are those that were already.
 pub fn collect(
     snapshot: &Snapshot,
     reading: &Reading,
     request: &SearchRequest,
     day: Date,
     candidates: &[Candidate],
+    read: &mut BTreeMap<PassageNo, StoredPassage>,
 ) -> Result<Vec<Hit>, SearchError> {
     let words = &snapshot.words;
     let document_of = |passage| words.first_passage_no(passage).unwrap_or(passage);
@@ -37,8 +40,9 @@ pub fn collect(
             request,
             day,
             &best_of_documents(candidates, document_of),
+            read,
         )?,
-        Group::None => load(snapshot, request, day, candidates)?,
+        Group::None => load(snapshot, request, day, candidates, read)?,
     };
     let sources: Vec<Source<'_>> = loaded
         .iter()
@@ -110,6 +114,7 @@ fn load(
     request: &SearchRequest,
     day: Date,
     candidates: &[Candidate],
+    read: &mut BTreeMap<PassageNo, StoredPassage>,
 ) -> Result<Vec<Loaded>, SearchError> {
     let words = &snapshot.words;
     let mut loaded = Vec::new();
@@ -117,7 +122,12 @@ fn load(
         if loaded.len() == request.limit + SPARE_CANDIDATES {
             break;
         }
-        if let Some(stored) = words.passage(candidate.passage)? {
+        let known = read.remove(&candidate.passage);
+        let stored = match known {
+            Some(stored) => Some(stored),
+            None => words.passage(candidate.passage)?,
+        };
+        if let Some(stored) = stored {
             let normalised = normalise(&stored.text);
             loaded.push(Loaded {
                 candidate: *candidate,

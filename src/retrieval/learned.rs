@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Hit;
-use super::likeness::Wording;
+use super::likeness::{Wording, pairs};
 use crate::document::{Audience, PassageNo, passage_id};
 use crate::embedding::Embedder;
 use crate::engine::Snapshot;
@@ -230,15 +230,9 @@ fn share(likeness: f32) -> f32 {
     ((likeness - 0.5) / (SURE - 0.5)).clamp(0.0, 1.0)
 }
 
-/// Pairs of neighbouring characters of the normal form, each once.
+/// Pairs of the normal form.
 fn neighbours(text: &str) -> BTreeSet<(char, char)> {
-    let normalised = normalise(text);
-    let chars: Vec<char> = normalised
-        .as_str()
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .collect();
-    chars.windows(2).map(|pair| (pair[0], pair[1])).collect()
+    pairs(normalise(text).as_str())
 }
 
 /// Jaccard's index.

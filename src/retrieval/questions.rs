@@ -4,12 +4,14 @@
 //! finds whatever else was lost (`结婚证丢了怎么补`). The question of an entry is short and says exactly
 //! what it answers.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::SearchError;
 use super::candidates::Candidate;
+use super::likeness::pairs;
 use super::reading::Reading;
-use crate::lexical::LexicalSnapshot;
+use crate::document::PassageNo;
+use crate::lexical::{LexicalSnapshot, StoredPassage};
 
 /// Candidates whose questions are read.
 const N_READ: usize = 30;
@@ -21,6 +23,7 @@ const BEGINS: f32 = 0.5;
 const MIN_PAIRS: usize = 4;
 
 /// Gives the first candidates what their questions add, and puts them in order again; ties keep it.
+/// What was read of them, so that nobody reads it again.
 ///
 /// # Errors
 /// [`SearchError::Index`] if the index cannot be read.
@@ -28,7 +31,8 @@ pub fn heed_questions(
     words: &LexicalSnapshot,
     reading: &Reading,
     candidates: &mut [Candidate],
-) -> Result<(), SearchError> {
+) -> Result<BTreeMap<PassageNo, StoredPassage>, SearchError> {
+    let mut read = BTreeMap::new();
     let asked = pairs(&reading.normalised);
     for candidate in candidates.iter_mut().take(N_READ) {
         let Some(stored) = words.passage(candidate.passage)? else {
@@ -42,30 +46,9 @@ pub fn heed_questions(
             }
         });
         let share = shares.fold(0.0, f32::max);
+        read.insert(candidate.passage, stored);
         candidate.contributions.question = WHOLE * (share - BEGINS).max(0.0) / (1.0 - BEGINS);
     }
     candidates.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    Ok(())
-}
-
-/// Neighbouring letters and numerals, each pair once.
-fn pairs(text: &str) -> BTreeSet<(char, char)> {
-    let chars: Vec<char> = text
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
-    chars.windows(2).map(|pair| (pair[0], pair[1])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pairs_skip_what_is_no_letter() {
-        let expected: BTreeSet<(char, char)> = [('a', '补'), ('补', '办')].into();
-        assert_eq!(pairs("A 补，办？"), expected);
-        assert!(pairs("补").is_empty());
-    }
+    Ok(read)
 }

@@ -1,6 +1,6 @@
 //! The path of one query.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -160,9 +160,10 @@ impl Retriever {
         } = self.fuse(request, &snapshot, &reading, filter.as_deref(), is_compared)?;
         let in_force = allowed(Admission::InForce)?;
         let mut candidates = rank(fused, &named, in_force.as_deref());
-        if request.mode == Mode::Hybrid {
-            heed_questions(&snapshot.words, &reading, &mut candidates)?;
-        }
+        let mut read = match request.mode {
+            Mode::Hybrid => heed_questions(&snapshot.words, &reading, &mut candidates)?,
+            Mode::Lexical | Mode::Vector => BTreeMap::new(),
+        };
         let facets = match request.with_facets {
             true => count(&snapshot, &candidates)?,
             false => Facets::default(),
@@ -172,7 +173,14 @@ impl Retriever {
             limit: request.limit.max(2),
             ..request.clone()
         };
-        let mut hits = collect(&snapshot, &reading, &at_least_two, day, &candidates)?;
+        let mut hits = collect(
+            &snapshot,
+            &reading,
+            &at_least_two,
+            day,
+            &candidates,
+            &mut read,
+        )?;
         if let Some(evidence) = &evidence {
             let is_hybrid = request.mode == Mode::Hybrid && degraded.is_empty();
             self.judge(&mut hits, evidence, is_hybrid);
@@ -191,7 +199,8 @@ impl Retriever {
                 }
                 let candidate = candidates.iter().find(|known| known.passage == passage);
                 let candidate = candidate.copied().unwrap_or(Candidate::unfound(passage));
-                let mut raised = collect(&snapshot, &reading, request, day, &[candidate])?;
+                let mut raised =
+                    collect(&snapshot, &reading, request, day, &[candidate], &mut read)?;
                 if let Some(mut raised) = raised.pop() {
                     if let Some(explanation) = &mut raised.explanation {
                         explanation.push_str(&found.explanation());

@@ -516,7 +516,7 @@ mod tests {
     #[test]
     fn a_long_list_of_numbers_is_read_at_once() {
         // Every group could be the beginning of a number: what is tried for each is bounded.
-        let list = "9 ".repeat(100_000);
+        let list = "9 ".repeat(20_000);
         assert!(mask(&list) == list, "nothing in it is a number of anybody");
     }
 

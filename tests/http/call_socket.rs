@@ -329,7 +329,17 @@ async fn a_call_in_which_nothing_was_said_goes_with_its_connection() {
     let mut socket = connect(&server, "/v1/calls/c9/ws").await;
     expect(&mut socket, "call").await;
     json_of(server.get("/v1/calls/c9").await, 200).await;
-    drop(socket);
+    // One of two leaves: the call is still the other's.
+    let mut other = connect(&server, "/v1/calls/c9/ws").await;
+    expect(&mut other, "call").await;
+    send(&mut socket, json!({"type": "ping"})).await;
+    expect(&mut socket, "pong").await;
+    socket.close(None).await.unwrap();
+    assert_eq!(next(&mut socket).await, None);
+    send(&mut other, json!({"type": "ping"})).await;
+    expect(&mut other, "pong").await;
+    json_of(server.get("/v1/calls/c9").await, 200).await;
+    drop(other);
     let is_gone = async {
         while server.get("/v1/calls/c9").await.status() != 404 {
             tokio::task::yield_now().await;

@@ -58,7 +58,8 @@ fn known_call(app: &App, id: &str) -> Result<Arc<OpenCall>, Problem> {
 /// What was said
 ///
 /// Begins the call if it is new. Utterances that are known change nothing, so a request may be sent
-/// again; the answer tells what the agent should see if that changed.
+/// again. They are taken in together, and answers are looked for once, to the last of them; the answer
+/// tells what the agent should see if that changed.
 #[utoipa::path(
     post,
     path = "/v1/calls/{id}/utterances",

@@ -116,8 +116,7 @@ enum Outgoing<'m> {
 /// `{"type":"feedback",…}` with those of the feedback route, `{"type":"query","id","query","limit"}`,
 /// `{"type":"ping"}` and `{"type":"end"}`. Out go `call` (at first), `recommendations`, `ack`
 /// (`of`, `id`, `revision`), `results` (`id`, `hits`), `error` (`of`, `id`, `problem`),
-/// `pong` and `ended`. Everything but what is malformed is answered in order; what fails with
-/// `overloaded` may be sent again.
+/// `pong` and `ended`. Messages are answered in order; what fails with `overloaded` may be sent again.
 #[utoipa::path(
     get,
     path = "/v1/calls/{id}/ws",
