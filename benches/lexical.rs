@@ -147,7 +147,12 @@ fn lexical(c: &mut Criterion) {
         ..Filters::default()
     };
     let allowed = snapshot
-        .filter(&one_department, day, Audience::Public, Admission::InForce)
+        .filter(
+            &one_department,
+            day,
+            &Audience::Public.into(),
+            Admission::InForce,
+        )
         .expect("the index can be read")
         .expect("one department in ten is not everything");
     for (name, text) in [("question", question), ("letter", letter.as_str())] {

@@ -115,7 +115,7 @@ fn request() -> SearchRequest {
         filters: Filters::default(),
         as_of: Some(date(2026, 11, 20)),
         admission: Admission::InForce,
-        audience: Audience::Public,
+        sight: Audience::Public.into(),
         group: Group::Document,
         explain: false,
         with_facets: true,

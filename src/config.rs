@@ -381,7 +381,7 @@ impl Config {
             min_confidence: self.assist.min_confidence,
             patience: Some(Duration::from_millis(self.server.search_deadline_ms)),
             as_of: None,
-            audience: self.server.audience,
+            sight: self.server.audience.into(),
         }
     }
 

@@ -263,7 +263,7 @@ impl Origin<'_> {
 }
 
 /// The names in a list such as `市财政局、市民政局`.
-fn listed(list: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn listed(list: &str) -> impl Iterator<Item = &str> {
     list.split(|c: char| c.is_whitespace() || matches!(c, '、' | '，' | ',' | '；' | ';'))
         .filter(|name| !name.is_empty())
 }

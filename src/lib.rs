@@ -8,6 +8,7 @@
 //! Modules stand in reading order: a type is used only by modules below the one that defines it.
 
 pub mod document;
+pub mod sight;
 pub mod text;
 
 pub mod corpus;
@@ -24,6 +25,8 @@ pub mod sync;
 
 pub mod assist;
 pub mod call_records;
+
+pub mod access;
 
 pub mod config;
 pub mod evaluation;

@@ -56,7 +56,7 @@ fn request(query: &str) -> SearchRequest {
         filters: Filters::default(),
         as_of: Some(jiff::civil::date(2026, 11, 20)),
         admission: Admission::InForce,
-        audience: Audience::Internal,
+        sight: Audience::Internal.into(),
         group: Group::Document,
         explain: true,
         with_facets: true,

@@ -156,7 +156,7 @@ fn what_was_adopted_is_found_and_nothing_else_moves() {
     // Another audience has learned nothing, and what is unlearned is forgotten.
     let (wording, _, file) = TAUGHT[0];
     let public = SearchRequest {
-        audience: Audience::Public,
+        sight: Audience::Public.into(),
         ..request(wording)
     };
     let public = retriever.search(&public).unwrap().hits;

@@ -3,7 +3,7 @@
 //! 1. What is committed is found, what is deleted is not, and nothing shows before its commit.
 //! 2. A commit carries its payload; without a commit nothing survives, payload included.
 //! 3. Filters work inside the search: what does not pass takes no place among the hits.
-//! 4. Audience and validity are filters like the others.
+//! 4. Audience, scope and validity are filters like the others.
 //! 5. Ties go to the lower passage number; the way into the index leaves no trace in scores.
 //! 6. Document numbers, titles and articles are looked up exactly.
 //! 7. An explanation adds up to the score.
@@ -19,6 +19,7 @@ use zhiku::document::{Audience, ByteSpan, Document, Kind, Metadata, Passage, Pas
 use zhiku::lexical::{
     Admission, Filters, LexicalError, LexicalIndex, LexicalQuery, LexicalSnapshot,
 };
+use zhiku::sight::{Scope, Sight};
 use zhiku::text::{Analyser, canonical_law_name};
 use zhiku::vector::PassageSet;
 
@@ -163,7 +164,7 @@ fn filters_work_inside_the_search() {
     let (_index, snapshot) = index_of(folder.path(), &documents);
     let pass = |filters: &Filters| {
         snapshot
-            .filter(filters, TODAY, Audience::Public, Admission::InForce)
+            .filter(filters, TODAY, &Audience::Public.into(), Admission::InForce)
             .unwrap()
             .map(|set| set.as_ref().clone())
     };
@@ -202,7 +203,12 @@ fn filters_work_inside_the_search() {
 
     let (total, page) = snapshot
         .documents(
-            (&department, TODAY, Audience::Public, Admission::InForce),
+            (
+                &department,
+                TODAY,
+                &Audience::Public.into(),
+                Admission::InForce,
+            ),
             0,
             10,
         )
@@ -211,7 +217,7 @@ fn filters_work_inside_the_search() {
     let all = (
         &Filters::default(),
         TODAY,
-        Audience::Public,
+        &Audience::Public.into(),
         Admission::InForce,
     );
     let (total, page) = snapshot.documents(all, 298, 10).unwrap();
@@ -220,6 +226,64 @@ fn filters_work_inside_the_search() {
         .map(|stored| stored.document.id.as_str())
         .collect();
     assert_eq!((total, ids), (300, vec!["d298", "d299"]));
+}
+
+#[test]
+fn what_the_scope_leaves_out_is_in_no_set_and_no_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let departments = [None, Some("市医保局"), Some("市人社局"), Some("")];
+    let regions = [None, Some("云溪市"), Some("望江区、云溪市"), Some("青石市")];
+    let mut documents = Vec::new();
+    for department in departments {
+        for region in regions {
+            for audience in Audience::ALL {
+                let n = documents.len();
+                let mut made = document(&format!("d{n:03}"), "", "居住证怎么办\n居住证在哪里办");
+                made.metadata.department = department.map(str::to_owned);
+                made.metadata.region = region.map(str::to_owned);
+                made.metadata.audience = *audience;
+                documents.push(made);
+            }
+        }
+    }
+    let (_index, snapshot) = index_of(folder.path(), &documents);
+    let mut n_sights = 0;
+    for departments in [&[][..], &["市医保局"], &["市人社局", "市医保局"], &["市"]] {
+        for regions in [&[][..], &["云溪市"], &["青石市", "望江区"], &["云溪"]] {
+            for audience in Audience::ALL {
+                let owned =
+                    |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+                let sight = Sight {
+                    audience: *audience,
+                    scope: Scope::new(owned(departments), owned(regions)),
+                };
+                let expected: Vec<usize> = (0..documents.len())
+                    .filter(|at| sight.sees(&documents[*at].metadata))
+                    .collect();
+                let all = Filters::default();
+                let passing = snapshot
+                    .filter(&all, TODAY, &sight, Admission::InForce)
+                    .unwrap();
+                let found: Vec<usize> = match passing {
+                    Some(passing) => passing
+                        .iter()
+                        .step_by(2)
+                        .map(|no| no as usize / 2)
+                        .collect(),
+                    None => (0..documents.len()).collect(),
+                };
+                assert_eq!(found, expected, "{sight:?}");
+                let (total, listed) = snapshot
+                    .documents((&all, TODAY, &sight, Admission::Any), 0, usize::MAX)
+                    .unwrap();
+                let ids: Vec<_> = listed.iter().map(|stored| &stored.document.id).collect();
+                let expected: Vec<_> = expected.iter().map(|at| &documents[*at].id).collect();
+                assert_eq!((total, ids), (expected.len(), expected), "{sight:?}");
+                n_sights += 1;
+            }
+        }
+    }
+    assert_eq!(n_sights, 48);
 }
 
 #[test]
@@ -244,7 +308,7 @@ fn audience_and_validity_are_filters() {
     let (_index, snapshot) = index_of(folder.path(), &documents);
     let pass = |day: Date, audience, admission| {
         let passing = snapshot
-            .filter(&Filters::default(), day, audience, admission)
+            .filter(&Filters::default(), day, &Sight::of(audience), admission)
             .unwrap();
         passing.map(|set| set.iter().collect::<Vec<_>>())
     };

@@ -63,7 +63,7 @@ fn search(index: &Arc<PassageIndex>, mode: Mode, query: &str) -> Vec<(String, St
         filters: Filters::default(),
         as_of: Some(jiff::civil::date(2026, 11, 20)),
         admission: Admission::Any,
-        audience: Audience::Internal,
+        sight: Audience::Internal.into(),
         group: Group::Document,
         explain: false,
         with_facets: true,

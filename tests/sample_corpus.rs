@@ -84,7 +84,7 @@ fn request(query: &str) -> SearchRequest {
         filters: Filters::default(),
         as_of: Some(jiff::civil::date(2026, 11, 20)),
         admission: Admission::InForce,
-        audience: Audience::Internal,
+        sight: Audience::Internal.into(),
         group: Group::Document,
         explain: false,
         with_facets: true,
@@ -270,7 +270,7 @@ fn hits_cite_the_place_that_they_show() {
 fn validity_and_audience_decide_what_is_there() {
     let public = |query: &str| {
         search(&SearchRequest {
-            audience: Audience::Public,
+            sight: Audience::Public.into(),
             ..request(query)
         })
     };

@@ -32,6 +32,7 @@ use zhiku::retrieval::{
     Admission, Filters, Group, Hit, Mode, RelatedDocument, RetrievalSettings, Retriever,
     SearchRequest,
 };
+use zhiku::sight::Sight;
 use zhiku::sync::{Silent, Updater};
 use zhiku::text::Analyser;
 
@@ -112,7 +113,7 @@ fn request(query: &str) -> SearchRequest {
         filters: Filters::default(),
         as_of: None,
         admission: Admission::default(),
-        audience: Audience::Public,
+        sight: Audience::Public.into(),
         group: Group::Document,
         explain: false,
         with_facets: true,
@@ -264,14 +265,14 @@ fn the_list_of_documents_in_force_and_both_ends_of_a_replacement_agree() {
     let condition = (
         &lexical::Filters::default(),
         jiff::civil::date(2026, 11, 20),
-        Audience::Public,
+        &Audience::Public.into(),
         Admission::InForce,
     );
     let (total, documents) = words.documents(condition, 0, 10).unwrap();
     assert_eq!((total, documents[0].document.id.as_str()), (1, "二.md"));
 
     let newest = words.document("三.md").unwrap().unwrap();
-    let replaced = words.replaces(newest.first_passage_no, Audience::Public);
+    let replaced = words.replaces(newest.first_passage_no, &Audience::Public.into());
     let replaced: Vec<_> = replaced
         .unwrap()
         .into_iter()
@@ -279,7 +280,7 @@ fn the_list_of_documents_in_force_and_both_ends_of_a_replacement_agree() {
         .collect();
     assert_eq!(replaced, ["一.md", "二.md"]);
     let oldest = words.document("一.md").unwrap().unwrap();
-    let replaced = words.replaces(oldest.first_passage_no, Audience::Public);
+    let replaced = words.replaces(oldest.first_passage_no, &Audience::Public.into());
     assert_eq!(replaced.unwrap(), []);
 }
 
@@ -462,7 +463,7 @@ fn a_successor_that_the_caller_may_not_see_is_not_named() {
     ]);
     let marks_for = |audience| {
         let hits = site.search(&SearchRequest {
-            audience,
+            sight: Sight::of(audience),
             ..on("2026-11-20", "云热规〔2020〕1号")
         });
         hits.into_iter()

@@ -10,8 +10,9 @@ use super::moment::Moment;
 use super::offers::{Because, Circumstances, Offer, Offers, Search, offers};
 use super::say::say;
 use super::transcript::{Speaker, Taken, Transcript, Utterance};
-use crate::document::{Audience, ByteSpan};
+use crate::document::ByteSpan;
 use crate::retrieval::{Degraded, Hit, SearchError};
+use crate::sight::Sight;
 
 /// Answers of one recommendation.
 const MAX_ITEMS: usize = 3;
@@ -48,8 +49,8 @@ pub struct Settings {
     pub patience: Option<Duration>,
     /// The day whose rules count; `None`: today.
     pub as_of: Option<Date>,
-    /// Agents see documents of this audience and below.
-    pub audience: Audience,
+    /// What the agent may see.
+    pub sight: Sight,
 }
 
 impl Settings {

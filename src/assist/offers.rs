@@ -146,7 +146,7 @@ impl Settings {
             deadline: self.patience.map(|patience| Instant::now() + patience),
             with_facets: false,
             as_of: self.as_of,
-            ..SearchRequest::new(query.to_owned(), HITS_PER_READING, self.audience)
+            ..SearchRequest::new(query.to_owned(), HITS_PER_READING, self.sight.clone())
         }
     }
 }

@@ -108,7 +108,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             true => Admission::Any,
             false => Admission::InForce,
         },
-        audience: arguments.audience,
+        sight: arguments.audience.into(),
         group: if arguments.passages {
             Group::None
         } else {

@@ -16,6 +16,7 @@ use crate::http::{
 use crate::lexical::{Admission, Filters, LexicalError, StoredDocument};
 use crate::records::{Receipt, Records, RecordsError, Version};
 use crate::retrieval::{LearnedWording, Retriever, SearchError, SearchRequest, SearchResponse};
+use crate::sight::Sight;
 use crate::sync::Requests;
 
 /// How far a neighbour is looked for past documents that the caller may not see.
@@ -106,7 +107,7 @@ impl Served {
         &self,
         snapshot: &Snapshot,
         document: &Document,
-        audience: Audience,
+        sight: &Sight,
         ids: impl Iterator<Item = &'a str>,
     ) -> Result<Option<DocumentRef>, BackendError> {
         for id in ids.take(MAX_NEIGHBOUR_STEPS) {
@@ -118,7 +119,7 @@ impl Served {
             if folder(&other.path) != folder(&document.path) {
                 continue;
             }
-            if other.metadata.audience <= audience {
+            if sight.sees(&other.metadata) {
                 return Ok(Some(DocumentRef {
                     id: other.id,
                     title: other.title,
@@ -128,14 +129,37 @@ impl Served {
         Ok(None)
     }
 
+    /// Leaves out the states of a document that the caller may not see.
+    fn retain_seen(
+        &self,
+        versions: &mut Vec<Version>,
+        id: &str,
+        sight: &Sight,
+    ) -> Result<(), BackendError> {
+        versions.retain(|version| version.audience <= sight.audience);
+        let Some(records) = self.records.get().filter(|_| !sight.scope.is_everything()) else {
+            return Ok(());
+        };
+        // Of which department and region a state was stands with its text.
+        let mut seen = BTreeSet::new();
+        for version in versions.iter() {
+            let state = lock(records).version(id, version.number)?;
+            if state.is_some_and(|(_, document)| sight.sees(&document.metadata)) {
+                seen.insert(version.number);
+            }
+        }
+        versions.retain(|version| seen.contains(&version.number));
+        Ok(())
+    }
+
     /// Whether the caller may see every document of the file at `path`.
     fn sees_all_of(
         &self,
         snapshot: &Snapshot,
         path: &str,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<bool, BackendError> {
-        if audience == Audience::Internal {
+        if sight.is_unlimited() {
             return Ok(true);
         }
         let Some(records) = self.records.get() else {
@@ -147,7 +171,7 @@ impl Served {
         }
         for record in documents {
             match snapshot.words.document(&record.id)? {
-                Some(stored) if stored.document.metadata.audience <= audience => {}
+                Some(stored) if sight.sees(&stored.document.metadata) => {}
                 _ => return Ok(false),
             }
         }
@@ -196,7 +220,7 @@ impl Backend for Served {
             kind: query.kind.clone(),
             ..Filters::default()
         };
-        let condition = (&filters, today, query.audience, Admission::Any);
+        let condition = (&filters, today, &query.sight, Admission::Any);
         let summary = |stored: &StoredDocument| {
             let document = &stored.document;
             DocumentSummary {
@@ -238,7 +262,7 @@ impl Backend for Served {
         })
     }
 
-    fn document(&self, id: &str, audience: Audience) -> Result<Option<DocumentView>, BackendError> {
+    fn document(&self, id: &str, sight: &Sight) -> Result<Option<DocumentView>, BackendError> {
         let snapshot = self.snapshot()?;
         let Some(stored) = snapshot.words.document(id)? else {
             return Ok(None);
@@ -248,7 +272,7 @@ impl Backend for Served {
             document,
             first_passage_no,
         } = stored;
-        if document.metadata.audience > audience {
+        if !sight.sees(&document.metadata) {
             return Ok(None);
         }
         let ids: Vec<&str> = snapshot.words.document_ids()?.collect();
@@ -258,24 +282,22 @@ impl Backend for Served {
         Ok(Some(DocumentView {
             generation: snapshot.generation,
             validity,
-            replaced_by: snapshot.words.replaced_by(first_passage_no, audience)?,
-            replaces: snapshot.words.replaces(first_passage_no, audience)?,
-            previous: self.neighbour(&snapshot, &document, audience, before)?,
-            next: self.neighbour(&snapshot, &document, audience, after)?,
-            versions: self.versions(id, audience)?.unwrap_or_default(),
+            replaced_by: snapshot.words.replaced_by(first_passage_no, sight)?,
+            replaces: snapshot.words.replaces(first_passage_no, sight)?,
+            previous: self.neighbour(&snapshot, &document, sight, before)?,
+            next: self.neighbour(&snapshot, &document, sight, after)?,
+            versions: self.versions(id, sight)?.unwrap_or_default(),
             document,
         }))
     }
 
-    fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError> {
+    fn original(&self, id: &str, sight: &Sight) -> Result<Option<Original>, BackendError> {
         let snapshot = self.snapshot()?;
         let Some(stored) = snapshot.words.document(id)? else {
             return Ok(None);
         };
         let document = stored.document;
-        if document.metadata.audience > audience
-            || !self.sees_all_of(&snapshot, &document.path, audience)?
-        {
+        if !sight.sees(&document.metadata) || !self.sees_all_of(&snapshot, &document.path, sight)? {
             return Ok(None);
         }
         // A document that shares its file has a hash of its own.
@@ -289,26 +311,24 @@ impl Backend for Served {
         }))
     }
 
-    fn versions(&self, id: &str, audience: Audience) -> Result<Option<Vec<Version>>, BackendError> {
+    fn versions(&self, id: &str, sight: &Sight) -> Result<Option<Vec<Version>>, BackendError> {
         let served = self.snapshot()?.words.document(id)?;
         let is_served = served.is_some();
         // The records follow the index by some milliseconds: both have a say.
-        if served.is_some_and(|stored| stored.document.metadata.audience > audience) {
+        if served.is_some_and(|stored| !sight.sees(&stored.document.metadata)) {
             return Ok(None);
         }
         let mut versions = match self.records.get() {
             Some(records) => lock(records).versions(id)?,
             None => Vec::new(),
         };
-        let is_hidden = match versions.first() {
-            Some(newest) => newest.audience > audience,
-            None => false,
-        };
-        let is_for_caller = is_served || (audience > Audience::Public && !versions.is_empty());
+        let newest = versions.first().map(|newest| newest.number);
+        let is_for_caller = is_served || (sight.audience > Audience::Public && newest.is_some());
+        self.retain_seen(&mut versions, id, sight)?;
+        let is_hidden = versions.first().map(|newest| newest.number) != newest;
         if is_hidden || !is_for_caller {
             return Ok(None);
         }
-        versions.retain(|version| version.audience <= audience);
         Ok(Some(versions))
     }
 
@@ -316,9 +336,9 @@ impl Backend for Served {
         &self,
         id: &str,
         number: u32,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<Option<(Version, Document)>, BackendError> {
-        let versions = self.versions(id, audience)?.unwrap_or_default();
+        let versions = self.versions(id, sight)?.unwrap_or_default();
         match self.records.get() {
             Some(records) if versions.iter().any(|version| version.number == number) => {
                 Ok(lock(records).version(id, number)?)
@@ -330,7 +350,7 @@ impl Backend for Served {
     fn subjects(
         &self,
         ids: &BTreeSet<String>,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<BTreeMap<String, DocumentSubject>, BackendError> {
         let snapshot = self.snapshot()?;
         let mut subjects = BTreeMap::new();
@@ -339,7 +359,7 @@ impl Backend for Served {
                 continue;
             };
             let document = stored.document;
-            if document.metadata.audience <= audience {
+            if sight.sees(&document.metadata) {
                 let subject = DocumentSubject {
                     title: document.title,
                     department: document.metadata.department,

@@ -13,7 +13,6 @@ use super::problem::{Problem, ProblemKind};
 use crate::assist::{self, Desk, Journal, NoJournal};
 use crate::call_records::CallRecords;
 use crate::config::{Config, ServerConfig};
-use crate::document::Audience;
 use crate::telemetry::Metrics;
 
 /// How often a request that waits for a generation looks for it.
@@ -103,11 +102,6 @@ impl App {
                           why they cannot be used.";
             Problem::new(ProblemKind::NotReady, detail)
         })
-    }
-
-    /// Who the callers are. One answer for all of them until there are keys.
-    pub(super) fn audience(&self) -> Audience {
-        self.server.audience
     }
 
     /// How long a search may wait for a slow side, and a request for its turn.

@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use crate::document::{Audience, Document, Kind, Validity};
 use crate::records::{Receipt, Version};
 use crate::retrieval::{RelatedDocument, SearchError, SearchRequest, SearchResponse};
+use crate::sight::Sight;
 
 /// Answers from the generation that serves.
 ///
 /// Calls may block and are made off the async threads, several at once. Each call answers from one
-/// snapshot. What `audience` may not see does not exist: it is not counted and not named.
+/// snapshot. What `sight` does not let be seen does not exist: it is not counted and not named.
 pub trait Backend: Send + Sync + 'static {
     /// What is served now. Must be cheap: it is asked before every search.
     fn status(&self) -> Status;
@@ -28,35 +29,35 @@ pub trait Backend: Send + Sync + 'static {
     /// One page of the documents that meet `query`, by ascending id.
     fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError>;
 
-    /// One document; `None` if there is none of that id for this audience.
-    fn document(&self, id: &str, audience: Audience) -> Result<Option<DocumentView>, BackendError>;
+    /// One document; `None` if there is none of that id for this sight.
+    fn document(&self, id: &str, sight: &Sight) -> Result<Option<DocumentView>, BackendError>;
 
-    /// The file that a document was read from; `None` if there is none of that id for this audience.
+    /// The file that a document was read from; `None` if there is none of that id for this sight.
     ///
-    /// A file that holds several documents is `None` as well unless `audience` may see *all* of
-    /// them: the file would show the others.
-    fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError>;
+    /// A file that holds several documents is `None` as well unless `sight` lets *all* of
+    /// them be seen: the file would show the others.
+    fn original(&self, id: &str, sight: &Sight) -> Result<Option<Original>, BackendError>;
 
-    /// The states that a document had, as far as `audience` may see them, newest first; `None` if there
-    /// is none of that id for this audience.
+    /// The states that a document had, as far as `sight` lets them be seen, newest first; `None` if there
+    /// is none of that id for this sight.
     ///
     /// Whoever may not see the newest state sees none. The states of a document that is gone are for
     /// staff: for the public there is no such document.
-    fn versions(&self, id: &str, audience: Audience) -> Result<Option<Vec<Version>>, BackendError>;
+    fn versions(&self, id: &str, sight: &Sight) -> Result<Option<Vec<Version>>, BackendError>;
 
     /// One of [`Backend::versions`] by its number, with the document as it was then.
     fn version(
         &self,
         id: &str,
         number: u32,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<Option<(Version, Document)>, BackendError>;
 
-    /// What documents are about, by id. What is gone, or not for this audience, is left out.
+    /// What documents are about, by id. What is gone, or not for this sight, is left out.
     fn subjects(
         &self,
         ids: &BTreeSet<String>,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<BTreeMap<String, DocumentSubject>, BackendError>;
 
     /// Puts texts together that say nearly the same: places in `texts`, each in one group, the first
@@ -105,8 +106,8 @@ pub struct DocumentQuery {
     pub kind: Vec<Kind>,
     /// Stands in the title, the path or the document number; case does not matter.
     pub text: Option<String>,
-    /// Documents of this audience and below.
-    pub audience: Audience,
+    /// What the caller may see.
+    pub sight: Sight,
     /// Documents to leave out at the front.
     pub offset: usize,
     /// Most documents on the page, 1..=100.

@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
+use super::caller::Caller;
 use super::extract::{JsonBody, QueryPairs, number_in, unknown_parameter};
 use super::problem::{Problem, ProblemBody, ProblemKind};
-use crate::document::Audience;
+use crate::access::Role;
 use crate::records::Receipt;
 
 /// Receipts of a page when the request does not say.
@@ -136,10 +137,11 @@ pub fn receipt_json(receipt: &Receipt) -> serde_json::Value {
 )]
 pub(super) async fn changes(
     State(app): State<Arc<App>>,
+    caller: Caller,
     QueryPairs(pairs): QueryPairs,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    for_staff(&app)?;
+    caller.at_least(Role::Agent, "Changes")?;
     let query = ChangesQuery::read(pairs)?;
     let wants_stream = headers
         .get(header::ACCEPT)
@@ -162,17 +164,6 @@ pub(super) async fn changes(
         generation,
     };
     Ok(Json(reply).into_response())
-}
-
-/// Paths of the corpus are for those who work with it.
-fn for_staff(app: &App) -> Result<(), Problem> {
-    match app.audience() {
-        Audience::Public => Err(Problem::new(
-            ProblemKind::Forbidden,
-            "This server serves the public (server.audience); changes are shown to staff.",
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn stream(app: Arc<App>, query: &ChangesQuery, headers: &HeaderMap) -> Result<Response, Problem> {
@@ -288,9 +279,10 @@ pub(super) struct ReindexReply {
 )]
 pub(super) async fn reindex(
     State(app): State<Arc<App>>,
+    caller: Caller,
     JsonBody(body): JsonBody<ReindexBody>,
 ) -> Result<(StatusCode, Json<ReindexReply>), Problem> {
-    for_staff(&app)?;
+    caller.at_least(Role::Agent, "Changes")?;
     let path = body.path.unwrap_or_default();
     let path = path.trim_matches('/').to_owned();
     let is_odd = |part: &str| part.is_empty() || part == "." || part == "..";

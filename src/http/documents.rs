@@ -18,13 +18,15 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::backend::{DocumentPage, DocumentQuery, DocumentRef, DocumentSummary, DocumentView};
+use super::caller::Caller;
 use super::extract::{QueryPairs, number_in, unknown_parameter};
 use super::hits::{WireRelated, successors};
 use super::offsets::CharOffsets;
 use super::original::original;
 use super::problem::{Problem, ProblemBody};
 use super::versions::{self, WireVersion};
-use crate::document::{Audience, Document, Metadata, Passage, passage_id};
+use crate::document::{Document, Metadata, Passage, passage_id};
+use crate::sight::Sight;
 
 /// Documents on a page when the request does not say.
 const DEFAULT_LIMIT: usize = 20;
@@ -186,21 +188,19 @@ struct WireRef {
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<ListReply>, Problem> {
     app.ready(0)?;
-    let query = read_list_query(pairs, app.audience())?;
+    let query = read_list_query(pairs, caller.sight())?;
     let (offset, limit) = (query.offset, query.limit);
     let page = app.run(move |backend| backend.documents(&query)).await??;
     Ok(Json(ListReply::new(page, offset, limit)))
 }
 
-fn read_list_query(
-    pairs: Vec<(String, String)>,
-    audience: Audience,
-) -> Result<DocumentQuery, Problem> {
+fn read_list_query(pairs: Vec<(String, String)>, sight: &Sight) -> Result<DocumentQuery, Problem> {
     let mut query = DocumentQuery {
-        audience,
+        sight: sight.clone(),
         limit: DEFAULT_LIMIT,
         ..DocumentQuery::default()
     };
@@ -233,6 +233,7 @@ fn read_list_query(
 /// ends so. An id that ends like the routes of states comes before them.
 pub(super) async fn below(
     State(app): State<Arc<App>>,
+    caller: Caller,
     OriginalUri(uri): OriginalUri,
     rest: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
@@ -243,17 +244,17 @@ pub(super) async fn below(
     if uri.path().ends_with("/original")
         && let Some(id) = rest.strip_suffix("/original")
     {
-        return original(app, id.to_owned()).await;
+        return original(app, caller, id.to_owned()).await;
     }
     if let Some(asked) = versions::Asked::below(uri.path(), &rest) {
         app.ready(0)?;
-        let (whole, audience) = (rest.clone(), app.audience());
-        let named = app.run(move |backend| backend.document(&whole, audience));
+        let (whole, sight) = (rest.clone(), caller.sight().clone());
+        let named = app.run(move |backend| backend.document(&whole, &sight));
         if named.await??.is_none() {
-            return versions::answer(app, asked, &uri).await;
+            return versions::answer(app, caller, asked, &uri).await;
         }
     }
-    read(app, rest).await
+    read(app, caller, rest).await
 }
 
 /// Read a document
@@ -269,12 +270,11 @@ pub(super) async fn below(
         (status = 404, description = "There is none for this caller", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-async fn read(app: Arc<App>, id: String) -> Result<Response, Problem> {
+async fn read(app: Arc<App>, caller: Caller, id: String) -> Result<Response, Problem> {
     app.ready(0)?;
-    let audience = app.audience();
     let answer = app.run(move |backend| {
         let view = backend
-            .document(&id, audience)?
+            .document(&id, caller.sight())?
             .ok_or_else(|| Problem::no_document(&id))?;
         serde_json::to_vec(&DocumentReply::from(view)).map_err(Problem::internal)
     });

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use super::calls::{for_agents, refused};
+use super::caller::Caller;
+use super::calls::refused;
 use super::extract::{JsonBody, QueryPairs, unknown_parameter};
 use super::problem::{Problem, ProblemBody};
+use crate::access::Role;
 use crate::call_records::TaughtWording;
 
 /// Which documents.
@@ -91,9 +93,10 @@ impl WireWording {
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<LearnedReply>, Problem> {
-    for_agents(&app)?;
+    caller.at_least(Role::Agent, "What was learned and its uses")?;
     app.ready(0)?;
     let mut wanted = None;
     for (name, value) in pairs {
@@ -103,13 +106,13 @@ pub(super) async fn list(
         }
     }
     app.call_records()?.flush().await;
-    let (shared, audience) = (app.clone(), app.audience());
+    let shared = app.clone();
     let read = app.run_report(move |backend| {
         let reader = shared.call_records()?.reader().map_err(Problem::internal)?;
         let taught = reader.taught_documents(wanted.as_deref());
         let taught = taught.map_err(Problem::internal)?;
         let ids: BTreeSet<String> = taught.iter().map(|t| t.document_id.clone()).collect();
-        let mut subjects = backend.subjects(&ids, audience)?;
+        let mut subjects = backend.subjects(&ids, caller.sight())?;
         // Of what the caller may not see, or what is gone, nothing is told.
         let documents = taught.into_iter().filter_map(|taught| {
             let subject = subjects.remove(&taught.document_id)?;
@@ -121,7 +124,7 @@ pub(super) async fn list(
                 wordings: taught
                     .wordings
                     .into_iter()
-                    .filter(|taught| taught.learned.audience == audience)
+                    .filter(|taught| taught.learned.audience == caller.sight().audience)
                     .map(WireWording::of)
                     .collect(),
             })
@@ -159,12 +162,13 @@ pub(super) struct TeachBody {
 )]
 pub(super) async fn teach(
     State(app): State<Arc<App>>,
+    caller: Caller,
     JsonBody(body): JsonBody<TeachBody>,
 ) -> Result<StatusCode, Problem> {
-    for_agents(&app)?;
+    caller.at_least(Role::Agent, "What was learned and its uses")?;
     app.ready(0)?;
-    let (id, audience) = (body.document_id.clone(), app.audience());
-    let known = app.run(move |backend| backend.subjects(&[id].into(), audience));
+    let id = body.document_id.clone();
+    let known = app.run(move |backend| backend.subjects(&[id].into(), caller.sight()));
     if known.await??.is_empty() {
         return Err(Problem::no_document(&body.document_id));
     }

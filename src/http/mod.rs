@@ -2,10 +2,11 @@
 //!
 //! [`router`] shows every route. This layer owns all wire structs and turns byte spans into the
 //! character offsets that JSON shows. It knows no index: what it serves comes from a [`Backend`].
-//! There are no keys yet; every caller has the one audience that the configuration names.
+//! Who asks is a [`caller::Caller`], which every handler takes.
 
 mod app;
 mod backend;
+mod caller;
 mod calls;
 mod changes;
 mod documents;

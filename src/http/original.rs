@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::backend::Original;
+use super::caller::Caller;
 use super::problem::{Problem, ProblemBody, ProblemKind};
 
 /// What a browser may do with most files: show them, with their own styles and pictures.
@@ -36,12 +37,16 @@ const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-a
         (status = 409, description = "The file has changed since it was indexed", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn original(app: Arc<App>, id: String) -> Result<Response, Problem> {
+pub(super) async fn original(
+    app: Arc<App>,
+    caller: Caller,
+    id: String,
+) -> Result<Response, Problem> {
     app.ready(0)?;
-    let (audience, corpus, max_bytes) = (app.audience(), app.corpus.clone(), app.max_file_bytes);
+    let (corpus, max_bytes) = (app.corpus.clone(), app.max_file_bytes);
     let answer = app.run(move |backend| {
         let original = backend
-            .original(&id, audience)?
+            .original(&id, caller.sight())?
             .ok_or_else(|| Problem::no_document(&id))?;
         let bytes = read_indexed(&corpus, &original, max_bytes)?;
         Ok::<_, Problem>((original, bytes))

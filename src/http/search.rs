@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::app::App;
+use super::caller::Caller;
 use super::extract::JsonBody;
 use super::hits::SearchReply;
 use super::problem::{Problem, ProblemBody};
-use crate::document::Audience;
 use crate::retrieval::{
     Admission, Filters, Group, MAX_LIMIT, MAX_QUERY_CHARS, Mode, SearchRequest,
 };
+use crate::sight::Sight;
 
 /// Hits of an answer when the request does not say.
 const DEFAULT_LIMIT: usize = 10;
@@ -126,11 +127,12 @@ struct WireTopics {
 )]
 pub(super) async fn search(
     State(app): State<Arc<App>>,
+    caller: Caller,
     JsonBody(body): JsonBody<SearchBody>,
 ) -> Result<Json<SearchReply>, Problem> {
     let started = Instant::now();
     app.ready_soon(body.min_generation).await?;
-    let mut request = body.into_request(app.audience())?;
+    let mut request = body.into_request(caller.sight())?;
     let (mode, deadline) = (request.mode, app.search_deadline());
     let answer = app.run(move |backend| {
         request.deadline = Some(Instant::now() + deadline);
@@ -144,7 +146,7 @@ pub(super) async fn search(
 
 impl SearchBody {
     /// The request in domain terms, without a deadline yet.
-    fn into_request(self, audience: Audience) -> Result<SearchRequest, Problem> {
+    fn into_request(self, sight: &Sight) -> Result<SearchRequest, Problem> {
         let n_chars = self.query.chars().count();
         if self.query.trim().is_empty() {
             return Err(Problem::field(
@@ -173,7 +175,7 @@ impl SearchBody {
                 true => Admission::Any,
                 false => Admission::InForce,
             },
-            audience,
+            sight: sight.clone(),
             group: self.group.into(),
             explain: self.explain,
             with_facets: true,

@@ -29,11 +29,11 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!("listening on http://{address}");
-    if !address.ip().is_loopback() && app.audience() != Audience::Public {
+    if !address.ip().is_loopback() && app.server.audience != Audience::Public {
         tracing::warn!(
             "server.audience is `{}` and {address} can be reached from other machines: whoever \
              reaches it sees documents that are not for the public",
-            app.audience()
+            app.server.audience
         );
     }
     let drain = Duration::from_millis(app.server.drain_timeout_ms);

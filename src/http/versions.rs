@@ -11,11 +11,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::backend::Backend;
+use super::caller::Caller;
 use super::documents::{WireMetadata, WirePassage};
 use super::extract::{number_in, unknown_parameter};
 use super::problem::{Problem, ProblemBody, ProblemKind};
-use crate::document::{Audience, Document, Passage};
+use crate::document::{Document, Passage};
 use crate::records::{Difference, KeyChange, PassageChange, Version, compare, compare_metadata};
+use crate::sight::Sight;
 
 /// What is asked about the states of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,11 +181,16 @@ impl DiffQuery {
 }
 
 /// Answers what is asked. Something serves already.
-pub(super) async fn answer(app: Arc<App>, asked: Asked, uri: &Uri) -> Result<Response, Problem> {
+pub(super) async fn answer(
+    app: Arc<App>,
+    caller: Caller,
+    asked: Asked,
+    uri: &Uri,
+) -> Result<Response, Problem> {
     match asked {
-        Asked::List { id } => list(app, id).await,
-        Asked::One { id, number } => read(app, id, number).await,
-        Asked::Diff { id } => diff(app, id, DiffQuery::read(uri)?).await,
+        Asked::List { id } => list(app, caller, id).await,
+        Asked::One { id, number } => read(app, caller, id, number).await,
+        Asked::Diff { id } => diff(app, caller, id, DiffQuery::read(uri)?).await,
     }
 }
 
@@ -200,11 +207,10 @@ pub(super) async fn answer(app: Arc<App>, asked: Asked, uri: &Uri) -> Result<Res
         (status = 404, description = "There is none for this caller", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-async fn list(app: Arc<App>, id: String) -> Result<Response, Problem> {
-    let audience = app.audience();
+async fn list(app: Arc<App>, caller: Caller, id: String) -> Result<Response, Problem> {
     let reply = app.run(move |backend| {
         let versions = backend
-            .versions(&id, audience)?
+            .versions(&id, caller.sight())?
             .ok_or_else(|| Problem::no_document(&id))?;
         Ok::<_, Problem>(VersionsReply::new(&id, &versions))
     });
@@ -227,10 +233,14 @@ async fn list(app: Arc<App>, id: String) -> Result<Response, Problem> {
         (status = 404, description = "There is none for this caller", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-async fn read(app: Arc<App>, id: String, version: u32) -> Result<Response, Problem> {
-    let audience = app.audience();
+async fn read(
+    app: Arc<App>,
+    caller: Caller,
+    id: String,
+    version: u32,
+) -> Result<Response, Problem> {
     let answer = app.run(move |backend| {
-        let (version, document) = find(backend, &id, version, audience)?;
+        let (version, document) = find(backend, &id, version, caller.sight())?;
         let reply = VersionReply {
             version: WireVersion::from(&version),
             passages: WirePassage::all(&document),
@@ -257,11 +267,15 @@ async fn read(app: Arc<App>, id: String, version: u32) -> Result<Response, Probl
         (status = 404, description = "There is none for this caller", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-async fn diff(app: Arc<App>, id: String, query: DiffQuery) -> Result<Response, Problem> {
-    let audience = app.audience();
+async fn diff(
+    app: Arc<App>,
+    caller: Caller,
+    id: String,
+    query: DiffQuery,
+) -> Result<Response, Problem> {
     let answer = app.run(move |backend| {
-        let from = find(backend, &id, query.from, audience)?;
-        let to = find(backend, &id, query.to, audience)?;
+        let from = find(backend, &id, query.from, caller.sight())?;
+        let to = find(backend, &id, query.to, caller.sight())?;
         serde_json::to_vec(&DiffReply::new(id, &from, &to, query.all)).map_err(Problem::internal)
     });
     let body = answer.await??;
@@ -272,9 +286,9 @@ fn find(
     backend: &dyn Backend,
     id: &str,
     number: u32,
-    audience: Audience,
+    sight: &Sight,
 ) -> Result<(Version, Document), Problem> {
-    let found = backend.version(id, number, audience)?;
+    let found = backend.version(id, number, sight)?;
     found.ok_or_else(|| Problem::no_document(&format!("{id}/versions/{number}")))
 }
 

@@ -6,6 +6,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, SegmentReader, TERMINATED, Term};
 
 use crate::document::{Audience, Kind, Topics};
+use crate::sight::Sight;
 
 use super::LexicalError;
 use super::schema::{Fields, column};
@@ -43,8 +44,8 @@ pub struct Condition {
     pub filters: Filters,
     /// Validity is judged as of this day.
     pub day: Date,
-    /// Who asks.
-    pub audience: Audience,
+    /// What the caller may see.
+    pub sight: Sight,
     /// Whether only what is in force on `day` passes.
     pub admission: Admission,
 }
@@ -80,6 +81,7 @@ impl Condition {
             narrow(&mut mask, segment, |doc| passing[doc as usize]);
         }
         self.narrow_by_audience(&mut mask, segment)?;
+        self.narrow_by_scope(&mut mask, segment)?;
         if self.admission == Admission::InForce {
             self.narrow_by_validity(&mut mask, segment)?;
         }
@@ -91,12 +93,32 @@ impl Condition {
         mask: &mut Mask,
         segment: &SegmentReader,
     ) -> Result<(), LexicalError> {
-        let level = audience_level(self.audience);
+        let level = audience_level(self.sight.audience);
         let column = segment.fast_fields().u64(column::AUDIENCE)?;
         if column.max_value() > level {
             narrow(mask, segment, |doc| {
                 column.first(doc).is_some_and(|needed| needed <= level)
             });
+        }
+        Ok(())
+    }
+
+    /// The same rules as [`Sight::sees`].
+    fn narrow_by_scope(
+        &self,
+        mask: &mut Mask,
+        segment: &SegmentReader,
+    ) -> Result<(), LexicalError> {
+        let scope = &self.sight.scope;
+        if !scope.departments().is_empty() {
+            let column = segment.fast_fields().str(column::DEPARTMENT)?;
+            let passes = |name: Option<&str>| scope.has_department(name);
+            narrow(mask, segment, judged_names(column, passes)?);
+        }
+        if !scope.regions().is_empty() {
+            let column = segment.fast_fields().str(column::REGION)?;
+            let passes = |name: Option<&str>| scope.has_region(name);
+            narrow(mask, segment, judged_names(column, passes)?);
         }
         Ok(())
     }
@@ -164,6 +186,34 @@ fn passing_names(
     Ok(move |doc: DocId| match &column {
         Some(column) if !ords.is_empty() => column.term_ords(doc).any(|ord| ords.contains(&ord)),
         _ => false,
+    })
+}
+
+/// Whether a tantivy document passes by its name in a column, or by having none. Each name of the
+/// segment is judged once.
+fn judged_names(
+    column: Option<StrColumn>,
+    passes: impl Fn(Option<&str>) -> bool,
+) -> Result<impl Fn(DocId) -> bool, LexicalError> {
+    let mut verdicts = Vec::new();
+    if let Some(column) = &column {
+        let mut names = column.dictionary().stream()?;
+        while names.advance() {
+            // What is no text is no name that anybody is limited to.
+            let name = std::str::from_utf8(names.key());
+            verdicts.push(name.is_ok_and(|name| passes(Some(name))));
+        }
+    }
+    let passes_nameless = passes(None);
+    Ok(move |doc: DocId| {
+        let mut ords = column
+            .iter()
+            .flat_map(|column| column.term_ords(doc))
+            .peekable();
+        match ords.peek() {
+            None => passes_nameless,
+            Some(_) => ords.all(|ord| verdicts.get(ord as usize).copied().unwrap_or(false)),
+        }
     })
 }
 

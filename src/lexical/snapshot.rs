@@ -10,7 +10,8 @@ use tantivy::{
     DocAddress, DocId, DocSet, Searcher, SegmentReader, TERMINATED, TantivyDocument, Term,
 };
 
-use crate::document::{Audience, Metadata, PassageNo, Validity};
+use crate::document::{Metadata, PassageNo, Validity};
+use crate::sight::Sight;
 use crate::vector::PassageSet;
 
 use super::LexicalError;
@@ -142,17 +143,17 @@ impl LexicalSnapshot {
     }
 
     /// The documents that replace the one that a passage belongs to, now or on a day to come, as far
-    /// as `audience` may see them. By the day from which they count, then by id.
+    /// as `sight` lets them be seen. By the day from which they count, then by id.
     ///
     /// # Errors
     /// [`LexicalError::Record`] or [`LexicalError::Tantivy`] if one cannot be read.
     pub fn replaced_by(
         &self,
         no: PassageNo,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<Vec<RelatedDocument>, LexicalError> {
         let first = self.first_passage_no(no).unwrap_or(no);
-        self.related(self.succession.replaced_by(first), audience)
+        self.related(self.succession.replaced_by(first), sight)
     }
 
     /// The documents that the one that a passage belongs to replaces: the other end of
@@ -163,23 +164,23 @@ impl LexicalSnapshot {
     pub fn replaces(
         &self,
         no: PassageNo,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<Vec<RelatedDocument>, LexicalError> {
         let first = self.first_passage_no(no).unwrap_or(no);
-        self.related(self.succession.replaces(first), audience)
+        self.related(self.succession.replaces(first), sight)
     }
 
     fn related(
         &self,
         documents: impl Iterator<Item = PassageNo>,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<Vec<RelatedDocument>, LexicalError> {
         let mut related = Vec::new();
         for first_passage_no in documents {
             let Some(stored) = self.passage(first_passage_no)? else {
                 continue;
             };
-            if stored.metadata.audience <= audience {
+            if sight.sees(&stored.metadata) {
                 related.push((stored.metadata.begins(), RelatedDocument::from(stored)));
             }
         }
@@ -229,7 +230,7 @@ impl LexicalSnapshot {
         }
     }
 
-    /// The passages that may be shown to `audience` and meet `filters`, with what `admission`
+    /// The passages that `sight` lets be seen and that meet `filters`, with what `admission`
     /// lets through on `day`. `None`: every passage. Remembered per snapshot.
     ///
     /// # Errors
@@ -238,13 +239,13 @@ impl LexicalSnapshot {
         &self,
         filters: &Filters,
         day: Date,
-        audience: Audience,
+        sight: &Sight,
         admission: Admission,
     ) -> Result<Option<Arc<PassageSet>>, LexicalError> {
         let condition = Condition {
             filters: filters.clone(),
             day,
-            audience,
+            sight: sight.clone(),
             admission,
         };
         if let Some(known) = self.remembered(&condition) {
@@ -348,15 +349,15 @@ impl LexicalSnapshot {
     /// [`LexicalError::Record`] or [`LexicalError::Tantivy`] if something cannot be read.
     pub fn documents(
         &self,
-        condition: (&Filters, Date, Audience, Admission),
+        condition: (&Filters, Date, &Sight, Admission),
         offset: usize,
         limit: usize,
     ) -> Result<(usize, Vec<StoredDocument>), LexicalError> {
-        let (filters, day, audience, admission) = condition;
+        let (filters, day, sight, admission) = condition;
         let condition = Condition {
             filters: filters.clone(),
             day,
-            audience,
+            sight: sight.clone(),
             admission,
         };
         let masks = self

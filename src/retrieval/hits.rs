@@ -91,7 +91,7 @@ pub fn collect(
             hits.push(Hit {
                 also_in,
                 explanation,
-                replaced_by: words.replaced_by(passage, request.audience)?,
+                replaced_by: words.replaced_by(passage, &request.sight)?,
                 ..hit(shown, &terms)
             });
         }

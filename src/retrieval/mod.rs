@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use jiff::civil::Date;
 
-use crate::document::{Audience, ByteSpan, Kind, Validity};
+use crate::document::{ByteSpan, Kind, Validity};
+use crate::sight::Sight;
 
 mod candidates;
 mod conditions;
@@ -86,8 +87,8 @@ pub struct SearchRequest {
     /// Whether what is not in force on that day may appear, marked by its validity. What the query
     /// cites by number, title or article always may.
     pub admission: Admission,
-    /// The caller sees documents of this audience and below.
-    pub audience: Audience,
+    /// What the caller may see.
+    pub sight: Sight,
     /// How passages of one document stand in the results.
     pub group: Group,
     /// Whether hits tell how their score came about.
@@ -101,7 +102,7 @@ pub struct SearchRequest {
 impl SearchRequest {
     /// The best `limit` documents of today for `query`, by words and meaning, without conditions,
     /// explanations or a deadline.
-    pub fn new(query: String, limit: usize, audience: Audience) -> Self {
+    pub fn new(query: String, limit: usize, sight: impl Into<Sight>) -> Self {
         Self {
             query,
             limit,
@@ -109,7 +110,7 @@ impl SearchRequest {
             filters: Filters::default(),
             as_of: None,
             admission: Admission::InForce,
-            audience,
+            sight: sight.into(),
             group: Group::Document,
             explain: false,
             with_facets: true,

@@ -143,7 +143,7 @@ impl Retriever {
         let allowed = |admission| {
             snapshot
                 .words
-                .filter(&conditions, day, request.audience, admission)
+                .filter(&conditions, day, &request.sight, admission)
         };
         // A rule that is asked for by its number is shown even when it is no longer in force: the
         // caller learns that it is not. Its passages compete with each other like those of any rule.
@@ -187,7 +187,11 @@ impl Retriever {
         }
         if let Some(wording) = wording {
             // The likeliest last, so that it comes before the others.
-            for found in learned.matches(&wording, request.audience).iter().rev() {
+            for found in learned
+                .matches(&wording, request.sight.audience)
+                .iter()
+                .rev()
+            {
                 let Some(passage) = found.learned.passage(&snapshot)? else {
                     continue;
                 };

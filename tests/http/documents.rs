@@ -34,13 +34,13 @@ async fn conditions_reach_the_backend() {
         department: vec!["市人社局".to_owned()],
         kind: vec![Kind::Faq, Kind::Policy],
         text: Some("养老".to_owned()),
-        audience: Audience::Agent,
+        sight: Audience::Agent.into(),
         offset: 40,
         limit: 100,
     };
     assert_eq!(listings[0], expected);
     let plain = DocumentQuery {
-        audience: Audience::Agent,
+        sight: Audience::Agent.into(),
         limit: 20,
         ..DocumentQuery::default()
     };

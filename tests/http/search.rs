@@ -204,7 +204,7 @@ async fn left_out_fields_have_their_defaults() {
         (None, &Filters::default())
     );
     assert!(request.admission == Admission::InForce && !request.explain);
-    assert_eq!(request.audience, Audience::Agent);
+    assert_eq!(request.sight.audience, Audience::Agent);
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn the_audience_is_the_configured_one() {
     let server = TestServer::start_with(FakeBackend::default(), public).await;
     json_of(server.ask().await, 200).await;
     assert_eq!(
-        server.backend.searches.lock().unwrap()[0].audience,
+        server.backend.searches.lock().unwrap()[0].sight.audience,
         Audience::Public
     );
 }

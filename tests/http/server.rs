@@ -21,6 +21,7 @@ use zhiku::http::{
 };
 use zhiku::records::{Receipt, Version};
 use zhiku::retrieval::{QueryReading, RelatedDocument, SearchError, SearchRequest, SearchResponse};
+use zhiku::sight::Sight;
 use zhiku::telemetry::Metrics;
 
 type Answer = dyn Fn(&SearchRequest) -> Result<SearchResponse, SearchError> + Send + Sync;
@@ -75,19 +76,19 @@ impl FakeBackend {
         }
     }
 
-    fn visible(&self, audience: Audience) -> Vec<&Document> {
-        let seen = |d: &&Document| d.metadata.audience <= audience;
+    fn visible(&self, sight: &Sight) -> Vec<&Document> {
+        let seen = |d: &&Document| sight.sees(&d.metadata);
         self.documents.iter().filter(seen).collect()
     }
 
-    fn versions_for(&self, id: &str, audience: Audience) -> Vec<Version> {
+    fn versions_for(&self, id: &str, sight: &Sight) -> Vec<Version> {
         let versions = self.versions.iter().map(|(version, _)| version);
-        let seen = versions.filter(|v| v.document_id == id && v.audience <= audience);
+        let seen = versions.filter(|v| v.document_id == id && v.audience <= sight.audience);
         seen.cloned().collect()
     }
 
-    fn find(&self, id: &str, audience: Audience) -> Option<&Document> {
-        self.visible(audience).into_iter().find(|d| d.id == id)
+    fn find(&self, id: &str, sight: &Sight) -> Option<&Document> {
+        self.visible(sight).into_iter().find(|d| d.id == id)
     }
 }
 
@@ -104,11 +105,12 @@ impl Backend for FakeBackend {
     fn subjects(
         &self,
         ids: &BTreeSet<String>,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<BTreeMap<String, DocumentSubject>, BackendError> {
-        let known = self.documents.iter().filter(|document| {
-            ids.contains(&document.id) && document.metadata.audience <= audience
-        });
+        let known = self
+            .documents
+            .iter()
+            .filter(|document| ids.contains(&document.id) && sight.sees(&document.metadata));
         let subjects = known.map(|document| {
             let subject = DocumentSubject {
                 title: document.title.clone(),
@@ -149,7 +151,7 @@ impl Backend for FakeBackend {
 
     fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError> {
         self.listings.lock().unwrap().push(query.clone());
-        let visible = self.visible(query.audience);
+        let visible = self.visible(&query.sight);
         let summary = |d: &&Document| DocumentSummary {
             id: d.id.clone(),
             path: d.path.clone(),
@@ -174,8 +176,8 @@ impl Backend for FakeBackend {
         })
     }
 
-    fn document(&self, id: &str, audience: Audience) -> Result<Option<DocumentView>, BackendError> {
-        Ok(self.find(id, audience).map(|document| DocumentView {
+    fn document(&self, id: &str, sight: &Sight) -> Result<Option<DocumentView>, BackendError> {
+        Ok(self.find(id, sight).map(|document| DocumentView {
             generation: 118,
             document: document.clone(),
             validity: Validity::InForce,
@@ -191,13 +193,13 @@ impl Backend for FakeBackend {
                 id: "人社局/失业金.md".to_owned(),
                 title: "失业金".to_owned(),
             }),
-            versions: self.versions_for(id, audience),
+            versions: self.versions_for(id, sight),
         }))
     }
 
-    fn versions(&self, id: &str, audience: Audience) -> Result<Option<Vec<Version>>, BackendError> {
-        let versions = self.versions_for(id, audience);
-        let is_known = self.find(id, audience).is_some() || !versions.is_empty();
+    fn versions(&self, id: &str, sight: &Sight) -> Result<Option<Vec<Version>>, BackendError> {
+        let versions = self.versions_for(id, sight);
+        let is_known = self.find(id, sight).is_some() || !versions.is_empty();
         Ok(is_known.then_some(versions))
     }
 
@@ -205,17 +207,17 @@ impl Backend for FakeBackend {
         &self,
         id: &str,
         number: u32,
-        audience: Audience,
+        sight: &Sight,
     ) -> Result<Option<(Version, Document)>, BackendError> {
         let is_asked = |(version, _): &&(Version, Document)| {
             (version.document_id.as_str(), version.number) == (id, number)
-                && version.audience <= audience
+                && version.audience <= sight.audience
         };
         Ok(self.versions.iter().find(is_asked).cloned())
     }
 
-    fn original(&self, id: &str, audience: Audience) -> Result<Option<Original>, BackendError> {
-        Ok(self.find(id, audience).map(|document| Original {
+    fn original(&self, id: &str, sight: &Sight) -> Result<Option<Original>, BackendError> {
+        Ok(self.find(id, sight).map(|document| Original {
             path: document.path.clone(),
             content_hash: document.content_hash.clone(),
         }))

@@ -1,7 +1,7 @@
 //! What agents see, turn by turn.
 
 use super::*;
-use crate::document::{Kind, Validity};
+use crate::document::{Audience, Kind, Validity};
 use crate::retrieval::{
     Citation, Contributions, Facets, QueryReading, SearchRequest, SearchResponse,
 };
@@ -10,7 +10,7 @@ const SETTINGS: Settings = Settings {
     min_confidence: 0.2,
     patience: None,
     as_of: None,
-    audience: Audience::Agent,
+    sight: Sight::of(Audience::Agent),
 };
 
 fn hit(document: &str, confidence: f32) -> Hit {

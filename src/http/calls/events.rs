@@ -13,6 +13,7 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 
 use super::super::app::App;
+use super::super::caller::Caller;
 use super::super::problem::{Problem, ProblemBody};
 use super::known_call;
 use super::wire::WireRecommendations;
@@ -38,10 +39,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 )]
 pub(in crate::http) async fn events(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let call = known_call(&app, &id)?;
+    let call = known_call(&app, &caller, &id)?;
     let started_ms = call.view().call.started_at.as_millisecond();
     let told = match headers.get("last-event-id") {
         None => 0,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::app::App;
+use super::super::caller::Caller;
 use super::super::extract::JsonBody;
 use super::super::problem::{Problem, ProblemBody, ProblemKind};
 use super::for_agents;
@@ -90,22 +91,24 @@ pub(in crate::http) struct FeedbackReply {
 )]
 pub(in crate::http) async fn feedback(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<FeedbackBody>,
 ) -> Result<Json<FeedbackReply>, Problem> {
-    for_agents(&app)?;
-    Ok(Json(keep(&app, &id, body).await?))
+    for_agents(&caller)?;
+    Ok(Json(keep(&app, &caller, &id, body).await?))
 }
 
 /// Keeps feedback; what is dismissed leaves the screen.
 pub(super) async fn keep(
     app: &Arc<App>,
+    caller: &Caller,
     call_id: &str,
     body: FeedbackBody,
 ) -> Result<FeedbackReply, Problem> {
     let records = app.call_records()?;
     let action = body.action;
-    let feedback = body.read(app, call_id).await?;
+    let feedback = body.read(app, caller, call_id).await?;
     let feedback_id = feedback.id.clone();
     let dismissed = match (action, &feedback.subject) {
         (WireAction::Dismissed, Subject::Recommendation(id)) => Some(id.clone()),
@@ -123,7 +126,12 @@ pub(super) async fn keep(
 }
 
 impl FeedbackBody {
-    async fn read(self, app: &Arc<App>, call_id: &str) -> Result<NewFeedback, Problem> {
+    async fn read(
+        self,
+        app: &Arc<App>,
+        caller: &Caller,
+        call_id: &str,
+    ) -> Result<NewFeedback, Problem> {
         let short = |field: &'static str, value: Option<String>| {
             value.map(|value| short_id(field, value)).transpose()
         };
@@ -162,7 +170,7 @@ impl FeedbackBody {
         let subject = match (self.recommendation_id, self.document_id, self.passage_id) {
             (Some(id), None, None) => Subject::Recommendation(short_id("recommendation_id", id)?),
             (None, Some(document_id), Some(passage_id)) => {
-                passage(app, document_id, passage_id, self.query).await?
+                passage(app, caller, document_id, passage_id, self.query).await?
             }
             _ => {
                 let reason =
@@ -179,7 +187,7 @@ impl FeedbackBody {
             utterance_id: short("utterance_id", self.utterance_id)?,
             ticket,
             text: self.text,
-            audience: app.audience(),
+            audience: caller.sight().audience,
         };
         feedback.id = match short("id", self.id)? {
             Some(id) => id,
@@ -192,13 +200,14 @@ impl FeedbackBody {
 /// The passage, if the caller may see it.
 async fn passage(
     app: &Arc<App>,
+    caller: &Caller,
     document_id: String,
     wanted: String,
     query: Option<String>,
 ) -> Result<Subject, Problem> {
-    let audience = app.audience();
+    let sight = caller.sight().clone();
     let id = document_id.clone();
-    let read = app.run(move |backend| backend.document(&id, audience));
+    let read = app.run(move |backend| backend.document(&id, &sight));
     let Some(view) = read.await?? else {
         return Err(Problem::field("document_id", "there is no such document"));
     };

@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::app::App;
+use super::super::caller::Caller;
 use super::super::problem::{Problem, ProblemBody, ProblemKind};
 use super::feedback::refused;
 use super::for_agents;
@@ -27,9 +28,10 @@ use super::for_agents;
 )]
 pub(in crate::http) async fn export(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    for_agents(&app)?;
+    for_agents(&caller)?;
     app.call_records()?.flush().await;
     let reader = app.clone();
     let read = app.run_report(move |_| {
@@ -69,9 +71,10 @@ pub(in crate::http) async fn export(
 )]
 pub(in crate::http) async fn forget(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    for_agents(&app)?;
+    for_agents(&caller)?;
     let records = app.call_records()?;
     let went_on = app.desk.end(&id, app.journal());
     let n_calls = records.forget(&id).await.map_err(refused)?;

@@ -10,11 +10,12 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
+use super::caller::Caller;
 use super::extract::{JsonBody, QueryPairs, unknown_parameter};
 use super::hits::WireHit;
 use super::problem::{Problem, ProblemBody, ProblemKind};
-use crate::assist::{Attributes, OpenCall, Recommendations, Utterance};
-use crate::document::Audience;
+use crate::access::Role;
+use crate::assist::{self, Attributes, OpenCall, Recommendations, Utterance};
 use crate::retrieval::{SearchRequest, SearchResponse};
 
 mod events;
@@ -35,18 +36,12 @@ const RELATED_HITS: usize = 5;
 const MAX_KEYWORD_CHARS: usize = 100;
 
 /// Calls are for agents.
-pub(super) fn for_agents(app: &App) -> Result<(), Problem> {
-    match app.audience() {
-        Audience::Public => Err(Problem::new(
-            ProblemKind::Forbidden,
-            "This server serves the public (server.audience); calls are for agents.",
-        )),
-        _ => Ok(()),
-    }
+fn for_agents(caller: &Caller) -> Result<(), Problem> {
+    caller.at_least(Role::Agent, "Calls")
 }
 
-fn known_call(app: &App, id: &str) -> Result<Arc<OpenCall>, Problem> {
-    for_agents(app)?;
+fn known_call(app: &App, caller: &Caller, id: &str) -> Result<Arc<OpenCall>, Problem> {
+    for_agents(caller)?;
     app.desk.get(id).ok_or_else(|| {
         let id: String = id.chars().take(MAX_ID_CHARS).collect();
         let detail =
@@ -74,15 +69,16 @@ fn known_call(app: &App, id: &str) -> Result<Arc<OpenCall>, Problem> {
 )]
 pub(super) async fn hear(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<HearBody>,
 ) -> Result<Json<HearReply>, Problem> {
-    for_agents(&app)?;
+    for_agents(&caller)?;
     app.ready(0)?;
     let id = short_id("id", id)?;
     let (attributes, utterances) = body.read()?;
     let call = open(&app, &id, attributes)?;
-    let changed = take_in(&app, &call, utterances).await?;
+    let changed = take_in(&app, &caller, &call, utterances).await?;
     let view = call.view();
     Ok(Json(HearReply {
         call_id: id,
@@ -105,13 +101,18 @@ fn open(app: &App, id: &str, attributes: Attributes) -> Result<Arc<OpenCall>, Pr
 /// Has a call hear what was said: what the agent should see from now on, if that changed.
 async fn take_in(
     app: &Arc<App>,
+    caller: &Caller,
     call: &Arc<OpenCall>,
     utterances: Vec<Utterance>,
 ) -> Result<Option<Arc<Recommendations>>, Problem> {
     let (heard, shared) = (call.clone(), app.clone());
+    let settings = assist::Settings {
+        sight: caller.sight().clone(),
+        ..app.assist.clone()
+    };
     let hearing = app.run(move |backend| {
         let search = |request: &SearchRequest| backend.search(request);
-        heard.hear(utterances, &search, &shared.assist, shared.journal())
+        heard.hear(utterances, &search, &settings, shared.journal())
     });
     Ok(hearing.await??)
 }
@@ -129,9 +130,10 @@ async fn take_in(
 )]
 pub(super) async fn read(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<CallReply>, Problem> {
-    let view = known_call(&app, &id)?.view();
+    let view = known_call(&app, &caller, &id)?.view();
     Ok(Json(CallReply::of(&view)))
 }
 
@@ -167,10 +169,11 @@ pub(super) struct RelatedReply {
 )]
 pub(super) async fn related(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<RelatedReply>, Problem> {
-    known_call(&app, &id)?;
+    known_call(&app, &caller, &id)?;
     app.ready(0)?;
     let mut keyword = None;
     for (name, value) in pairs {
@@ -186,7 +189,7 @@ pub(super) async fn related(
         let reason = format!("give a word of 1 to {MAX_KEYWORD_CHARS} characters");
         return Err(Problem::field("keyword", reason));
     };
-    let response = look_up(&app, query, RELATED_HITS).await?;
+    let response = look_up(&app, &caller, query, RELATED_HITS).await?;
     Ok(Json(RelatedReply {
         generation: response.generation,
         hits: response.hits.into_iter().map(WireHit::from).collect(),
@@ -194,13 +197,18 @@ pub(super) async fn related(
 }
 
 /// What the agent looks for.
-async fn look_up(app: &Arc<App>, query: String, limit: usize) -> Result<SearchResponse, Problem> {
+async fn look_up(
+    app: &Arc<App>,
+    caller: &Caller,
+    query: String,
+    limit: usize,
+) -> Result<SearchResponse, Problem> {
     let deadline = app.search_deadline();
-    let audience = app.audience();
+    let sight = caller.sight().clone();
     let answer = app.run(move |backend| {
         backend.search(&SearchRequest {
             deadline: Some(Instant::now() + deadline),
-            ..SearchRequest::new(query, limit, audience)
+            ..SearchRequest::new(query, limit, sight)
         })
     });
     Ok(answer.await??)
@@ -219,9 +227,10 @@ async fn look_up(app: &Arc<App>, query: String, limit: usize) -> Result<SearchRe
 )]
 pub(super) async fn end(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    known_call(&app, &id)?;
+    known_call(&app, &caller, &id)?;
     app.desk.end(&id, app.journal());
     Ok(StatusCode::NO_CONTENT)
 }

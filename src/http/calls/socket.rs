@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use utoipa::IntoParams;
 
 use super::super::app::App;
+use super::super::caller::Caller;
 use super::super::extract::{QueryPairs, from_json, number_in, unknown_parameter};
 use super::super::hits::WireHit;
 use super::super::problem::{Problem, ProblemBody, ProblemKind};
@@ -130,12 +131,13 @@ enum Outgoing<'m> {
 )]
 pub(in crate::http) async fn socket(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     QueryPairs(pairs): QueryPairs,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    for_agents(&app)?;
+    for_agents(&caller)?;
     app.ready(0)?;
     let id = short_id("id", id)?;
     from_own_pages(&headers)?;
@@ -156,6 +158,7 @@ pub(in crate::http) async fn socket(
             let is_it = known.started_at.is_none_or(|known| known == started_at);
             let line = Line {
                 app,
+                caller,
                 id,
                 call,
                 news,
@@ -225,6 +228,7 @@ struct Over;
 /// One connection.
 struct Line {
     app: Arc<App>,
+    caller: Caller,
     id: String,
     call: Arc<OpenCall>,
     news: watch::Receiver<u64>,
@@ -321,7 +325,9 @@ impl Line {
             Incoming::Utterance(utterance) => {
                 let id = utterance.id.clone();
                 let heard = match utterance.read("") {
-                    Ok(utterance) => take_in(&self.app, &self.call, vec![utterance]).await,
+                    Ok(utterance) => {
+                        take_in(&self.app, &self.caller, &self.call, vec![utterance]).await
+                    }
                     Err(problem) => Err(problem),
                 };
                 self.tell_news().await?;
@@ -330,7 +336,7 @@ impl Line {
             }
             Incoming::Feedback(body) => {
                 let given = body.id.clone().unwrap_or_default();
-                match keep(&self.app, &self.id, body).await {
+                match keep(&self.app, &self.caller, &self.id, body).await {
                     Ok(kept) => {
                         self.tell_news().await?;
                         let is_new = Some(kept.is_new);
@@ -344,7 +350,7 @@ impl Line {
                 let id = query.id.clone();
                 let limit = query.limit.unwrap_or(5);
                 let found = match limit {
-                    1..=MAX_HITS => look_up(&self.app, query.query, limit).await,
+                    1..=MAX_HITS => look_up(&self.app, &self.caller, query.query, limit).await,
                     _ => Err(Problem::field("limit", format!("choose 1 to {MAX_HITS}"))),
                 };
                 match found {

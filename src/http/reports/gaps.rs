@@ -10,10 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::app::App;
 use super::super::backend::DocumentSubject;
-use super::super::calls::for_agents;
+use super::super::caller::Caller;
 use super::super::extract::{QueryPairs, number_in, unknown_parameter};
 use super::super::problem::{Problem, ProblemBody};
 use super::{Days, with_records};
+use crate::access::Role;
 use crate::assist::asks;
 use crate::call_records::OpenQuestion;
 
@@ -83,9 +84,10 @@ pub(in crate::http) struct GapsQuery {
 )]
 pub(in crate::http) async fn gaps(
     State(app): State<Arc<App>>,
+    caller: Caller,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<GapsReply>, Problem> {
-    for_agents(&app)?;
+    caller.at_least(Role::Agent, "Reports")?;
     let (mut from, mut to, mut limit) = (None, None, 50);
     for (name, value) in pairs {
         match name.as_str() {
@@ -97,7 +99,6 @@ pub(in crate::http) async fn gaps(
     }
     let days = Days::read(&app, from, to)?;
     let (period, _) = days.period(&app)?;
-    let audience = app.audience();
     let read = with_records(&app, move |backend, reader| {
         let mut questions = reader.open_questions(period).map_err(Problem::internal)?;
         // What was only told found nothing because nothing was asked.
@@ -111,7 +112,7 @@ pub(in crate::http) async fn gaps(
             .collect();
         let groups = backend.group_alike(&texts)?;
         let ids = questions.iter().filter_map(|open| open.document_id.clone());
-        let subjects = backend.subjects(&ids.collect(), audience)?;
+        let subjects = backend.subjects(&ids.collect(), caller.sight())?;
         let groups = groups.iter().map(|group| gap(group, &questions, &subjects));
         Ok((groups.collect::<Vec<_>>(), is_cut))
     });

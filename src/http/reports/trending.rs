@@ -10,10 +10,11 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::app::App;
-use super::super::calls::for_agents;
+use super::super::caller::Caller;
 use super::super::extract::{QueryPairs, number_in, unknown_parameter};
 use super::super::problem::{Problem, ProblemBody};
 use super::{By, with_records};
+use crate::access::Role;
 use crate::call_records::Period;
 
 /// Documents named for a topic.
@@ -75,9 +76,10 @@ pub(in crate::http) struct TrendingQuery {
 )]
 pub(in crate::http) async fn trending(
     State(app): State<Arc<App>>,
+    caller: Caller,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<TrendingReply>, Problem> {
-    for_agents(&app)?;
+    caller.at_least(Role::Agent, "Reports")?;
     let (mut window_hours, mut by) = (24, By::Topic);
     for (name, value) in pairs {
         match name.as_str() {
@@ -96,7 +98,6 @@ pub(in crate::http) async fn trending(
         to,
     };
     let (now, before) = (period(until), period(until - window));
-    let audience = app.audience();
     let read = with_records(&app, move |backend, reader| {
         let now = reader.asked_documents(now).map_err(Problem::internal)?;
         let before = reader.asked_documents(before).map_err(Problem::internal)?;
@@ -104,7 +105,7 @@ pub(in crate::http) async fn trending(
             .iter()
             .chain(&before)
             .map(|asked| asked.document_id.clone());
-        let subjects = backend.subjects(&ids.collect(), audience)?;
+        let subjects = backend.subjects(&ids.collect(), caller.sight())?;
         Ok((now, before, subjects))
     });
     let (now, before, subjects) = read.await?;

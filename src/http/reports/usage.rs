@@ -11,10 +11,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::app::App;
 use super::super::backend::DocumentQuery;
-use super::super::calls::for_agents;
+use super::super::caller::Caller;
 use super::super::extract::{QueryPairs, unknown_parameter};
 use super::super::problem::{Problem, ProblemBody};
 use super::{By, Days, with_records};
+use crate::access::Role;
 
 /// A period, and what to count by.
 #[derive(Debug, IntoParams)]
@@ -95,9 +96,10 @@ struct KnowledgeUse {
 )]
 pub(in crate::http) async fn usage(
     State(app): State<Arc<App>>,
+    caller: Caller,
     QueryPairs(pairs): QueryPairs,
 ) -> Result<Json<UsageReply>, Problem> {
-    for_agents(&app)?;
+    caller.at_least(Role::Agent, "Reports")?;
     let (mut from, mut to, mut by) = (None, None, By::Department);
     for (name, value) in pairs {
         match name.as_str() {
@@ -109,7 +111,6 @@ pub(in crate::http) async fn usage(
     }
     let days = Days::read(&app, from, to)?;
     let (period, offset_ms) = days.period(&app)?;
-    let audience = app.audience();
     let read = with_records(&app, move |backend, reader| {
         let calls = reader
             .call_counts(period, offset_ms)
@@ -125,10 +126,10 @@ pub(in crate::http) async fn usage(
             .chain(shown.iter().map(|shown| shown.document_id.clone()))
             .chain(adopted.iter().map(|adopted| adopted.document_id.clone()))
             .collect();
-        let subjects = backend.subjects(&ids, audience)?;
+        let subjects = backend.subjects(&ids, caller.sight())?;
         // Those that the caller may see.
         let all = DocumentQuery {
-            audience,
+            sight: caller.sight().clone(),
             limit: 1,
             ..DocumentQuery::default()
         };

@@ -1,0 +1,28 @@
+//! Who may do what: roles.
+
+use crate::document::Audience;
+
+/// What a caller may do. Ordered: each role may do what those before it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// 公众: searches what is for the public.
+    #[default]
+    Public,
+    /// 坐席: takes calls.
+    Agent,
+    /// 采编: keeps the corpus.
+    Editor,
+    /// 管理员: runs the server.
+    Admin,
+}
+
+impl Role {
+    /// What a caller of this role sees.
+    pub fn audience(self) -> Audience {
+        match self {
+            Self::Public => Audience::Public,
+            Self::Agent => Audience::Agent,
+            Self::Editor | Self::Admin => Audience::Internal,
+        }
+    }
+}
