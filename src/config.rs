@@ -13,6 +13,7 @@ use figment::value::Value;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::answer;
 use crate::assist;
 use crate::document::Audience;
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub retrieval: RetrievalConfig,
     /// How agents are assisted during calls.
     pub assist: AssistConfig,
+    /// What the public is told.
+    pub answer: AnswerConfig,
     /// How HTTP is served.
     pub server: ServerConfig,
     /// What is logged.
@@ -160,6 +163,14 @@ pub struct AssistConfig {
     pub retention_days: u64,
 }
 
+/// `[answer]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnswerConfig {
+    /// Largest share of wrong answers among those given, 0..=0.5.
+    pub max_risk: f32,
+}
+
 /// `[server]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -269,6 +280,12 @@ impl Default for AssistConfig {
             max_calls: 2_000,
             retention_days: 180,
         }
+    }
+}
+
+impl Default for AnswerConfig {
+    fn default() -> Self {
+        Self { max_risk: 0.05 }
     }
 }
 
@@ -382,6 +399,14 @@ impl Config {
             patience: Some(Duration::from_millis(self.server.search_deadline_ms)),
             as_of: None,
             sight: self.server.audience.into(),
+        }
+    }
+
+    /// When the public is answered.
+    pub fn answer_settings(&self) -> answer::Settings {
+        answer::Settings {
+            max_risk: self.answer.max_risk,
+            patience: Some(Duration::from_millis(self.server.search_deadline_ms)),
         }
     }
 

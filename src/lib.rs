@@ -3,7 +3,8 @@
 //! Departments keep documents in a watched folder, the *corpus*. Zhiku cuts every document into
 //! passages, indexes each passage by words ([`lexical`]) and by meaning ([`vector`]), and answers
 //! a query from one consistent snapshot of both ([`retrieval`]). During a call, what is said is the
-//! query, and answers come unasked ([`assist`]).
+//! query, and answers come unasked ([`assist`]). The public gets an answer in the documents' own
+//! words, or none ([`answer`]).
 //!
 //! Modules stand in reading order: a type is used only by modules below the one that defines it.
 
@@ -27,6 +28,8 @@ pub mod assist;
 pub mod call_records;
 
 pub mod access;
+
+pub mod answer;
 
 pub mod config;
 pub mod evaluation;

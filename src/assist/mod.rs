@@ -22,5 +22,5 @@ pub use journal::{CallRef, Entry, Journal, NoJournal};
 pub use moment::{Moment, Reading};
 pub use offers::{Because, Circumstances, Offer, Offers, Search, offers};
 pub use say::{MAX_SAY_CHARS, say};
-pub use speech::asks;
+pub use speech::{asks, content};
 pub use transcript::{MAX_UTTERANCE_CHARS, Speaker, Taken, Transcript, Utterance};

@@ -17,7 +17,7 @@ use super::output::{print, print_line};
 use super::packs::{PackIndex, request};
 use super::search::ModeName;
 use super::workplace::{ingredients, retrieval_settings};
-use super::{Places, eval_calls};
+use super::{Places, eval_answers, eval_calls};
 use crate::config::Overrides;
 use crate::evaluation::{Pack, evaluate};
 use crate::retrieval::{Mode, Retriever, SearchError};
@@ -30,12 +30,15 @@ pub struct Arguments {
     #[command(flatten)]
     places: Places,
     /// Folder with corpus.jsonl[.gz], queries.jsonl and qrels.tsv
-    #[arg(required_unless_present = "calls")]
+    #[arg(required_unless_present_any = ["calls", "answers"])]
     pack: Option<PathBuf>,
     /// Measure recommendations instead: transcripts with what should be on the screen, put to the
     /// index
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pack", "mode", "embedding", "run"])]
     calls: Option<PathBuf>,
+    /// Measure answers instead: a folder with questions.jsonl and unanswerable.jsonl, put to the index
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["pack", "calls", "mode", "embedding", "run"])]
+    answers: Option<PathBuf>,
     /// Which indexes take part
     #[arg(long, value_enum, default_value = "hybrid")]
     mode: ModeName,
@@ -59,6 +62,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     crate::telemetry::start_logging(&config.log)?;
     if let Some(calls) = &arguments.calls {
         return eval_calls::run(&config, calls, arguments.json);
+    }
+    if let Some(folder) = &arguments.answers {
+        return eval_answers::run(&config, folder, arguments.json);
     }
     let Some(folder) = &arguments.pack else {
         bail!("name a pack to measure");

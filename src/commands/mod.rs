@@ -12,6 +12,7 @@ mod check;
 mod diff;
 mod embedding;
 mod eval;
+mod eval_answers;
 mod eval_calls;
 mod index;
 mod lessons;

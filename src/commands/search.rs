@@ -116,6 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
         explain: arguments.explain,
         with_facets: true,
+        with_grounds: false,
         deadline: None,
     };
     let began = Instant::now();

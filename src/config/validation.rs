@@ -68,6 +68,13 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
             format!("{candidates} is not in 1..=10000"),
         ));
     }
+    let max_risk = config.answer.max_risk;
+    if !(0.0..=0.5).contains(&max_risk) {
+        return Err((
+            "answer.max_risk",
+            format!("{max_risk} is not in 0..=0.5; 0.05 means at most 5% wrong answers"),
+        ));
+    }
     if config.embedding.model.trim().is_empty() {
         let reason = "is empty; `built-in` needs nothing to be installed".to_owned();
         return Err(("embedding.model", reason));

@@ -24,9 +24,9 @@ mod tokens;
 
 pub use filter::{Admission, Filters};
 pub use index::{Amount, LexicalIndex};
-pub use query::{LexicalQuery, QueryTerm, TermKind};
+pub use query::{LexicalQuery, QUESTION_WORDS, QueryTerm, TermKind};
 pub use references::DocumentPassages;
-pub use scoring::TermContribution;
+pub use scoring::{TermContribution, idf};
 pub use search::PreparedQuery;
 pub use snapshot::{Facets, LexicalSnapshot};
 pub(crate) use stored::{MetadataRecord, PlaceRecord};

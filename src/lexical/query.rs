@@ -31,7 +31,7 @@ const REPETITION_K: f32 = 5.0;
 
 /// Words that ask without saying what about. Texts of rules rarely hold them, so their rarity would
 /// make them the heaviest terms of a spoken question.
-const QUESTION_WORDS: &[&str] = &[
+pub const QUESTION_WORDS: &[&str] = &[
     "多少",
     "谁",
     "何时",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::candidates::{Candidate, best_of_documents};
+use super::grounds::AskedWords;
 use super::grouping::{Grouped, Source, group};
 use super::highlight::{MarkedPassage, QueryTerms};
 use super::reading::Reading;
@@ -79,6 +80,10 @@ pub fn collect(
         .collect();
 
     let terms = QueryTerms::of(&snapshot.analyser, &reading.normalised);
+    let asked = match request.with_grounds {
+        true => Some(AskedWords::of(snapshot, reading)?),
+        false => None,
+    };
     let mut loaded: Vec<Option<Loaded>> = loaded.into_iter().map(Some).collect();
     let mut hits = Vec::with_capacity(groups.len());
     for (group, also_in) in groups.iter().zip(also_in) {
@@ -92,7 +97,7 @@ pub fn collect(
                 also_in,
                 explanation,
                 replaced_by: words.replaced_by(passage, &request.sight)?,
-                ..hit(shown, &terms)
+                ..hit(shown, &terms, asked.as_ref())
             });
         }
     }
@@ -147,13 +152,14 @@ fn also_in(stored: &StoredPassage) -> AlsoIn {
     }
 }
 
-fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
+fn hit(loaded: Loaded, terms: &QueryTerms, asked: Option<&AskedWords>) -> Hit {
     let Loaded {
         candidate,
         stored,
         normalised,
         validity,
     } = loaded;
+    let grounds = asked.map(|asked| asked.in_passage(&stored, normalised.as_str()));
     let marked = MarkedPassage::new(normalised, terms);
     let StoredPassage {
         document_id,
@@ -174,6 +180,7 @@ fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
     Hit {
         passage_id: passage_id(&document_id, passage.ordinal),
         highlights: marked.highlights(MAX_HIGHLIGHTS),
+        is_entry: passage.answer.is_some(),
         answer: passage.answer.map(within).or_else(|| marked.answer()),
         document_id,
         title,
@@ -184,6 +191,7 @@ fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
         // Known once the other hits are.
         confidence: None,
         signals: None,
+        grounds,
         validity,
         replaced_by: Vec::new(),
         // Not known to the index: whoever follows the corpus marks it.
@@ -195,7 +203,9 @@ fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
         department: metadata.department,
         region: metadata.region,
         issuer: metadata.issuer,
+        level: metadata.level,
         doc_no: metadata.doc_no,
+        phones: metadata.phones,
         citation: Citation {
             path,
             page: passage.page,

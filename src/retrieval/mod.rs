@@ -14,6 +14,7 @@ mod candidates;
 mod conditions;
 pub mod confidence;
 pub mod fusion;
+mod grounds;
 pub mod grouping;
 pub mod highlight;
 mod hits;
@@ -26,6 +27,7 @@ mod search;
 
 pub use crate::lexical::{Admission, RelatedDocument};
 pub use confidence::{Calibration, CalibrationError, Signals};
+pub use grounds::{AskedWord, Grounds};
 pub use learned::{Learned, LearnedWording};
 pub use search::{RetrievalSettings, Retriever};
 
@@ -95,6 +97,8 @@ pub struct SearchRequest {
     pub explain: bool,
     /// Whether the answer counts what there is to narrow down to; else its facets are empty.
     pub with_facets: bool,
+    /// Whether hits tell what they have of the question's words, see [`Hit::grounds`].
+    pub with_grounds: bool,
     /// When to stop waiting for a side: the answer is then marked degraded.
     pub deadline: Option<Instant>,
 }
@@ -114,6 +118,7 @@ impl SearchRequest {
             group: Group::Document,
             explain: false,
             with_facets: true,
+            with_grounds: false,
             deadline: None,
         }
     }
@@ -183,6 +188,8 @@ pub struct Hit {
     pub highlights: Vec<ByteSpan>,
     /// The part of `text` that answers, in bytes.
     pub answer: Option<ByteSpan>,
+    /// Whether the passage is a question with its answer, so that `answer` is known, not guessed.
+    pub is_entry: bool,
     /// Comparable within one answer only; higher is better.
     pub score: f32,
     /// What each side added to `score`.
@@ -192,6 +199,8 @@ pub struct Hit {
     pub confidence: Option<f32>,
     /// What the probability is made of; `None` by vectors alone and by ranks.
     pub signals: Option<Signals>,
+    /// What it has of the question's words, when asked for.
+    pub grounds: Option<Grounds>,
     pub validity: Validity,
     /// The documents that replace it, now or on a day to come, as far as the caller may see them.
     pub replaced_by: Vec<RelatedDocument>,
@@ -205,7 +214,11 @@ pub struct Hit {
     pub department: Option<String>,
     pub region: Option<String>,
     pub issuer: Option<String>,
+    /// 层级
+    pub level: Option<String>,
     pub doc_no: Option<String>,
+    /// 联系电话
+    pub phones: Vec<String>,
     pub citation: Citation,
     /// Other documents that hold (nearly) the same passage.
     pub also_in: Vec<AlsoIn>,

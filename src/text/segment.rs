@@ -157,6 +157,13 @@ impl Analyser {
         words
     }
 
+    /// Names of places (jieba's tag `ns`), in order, as [`Analyser::for_each_plain_word`] cuts them.
+    pub fn place_names(&self, normalised: &str) -> Vec<String> {
+        let tagged = self.shared.jieba.tag(normalised, USE_HMM);
+        let places = tagged.into_iter().filter(|tagged| tagged.tag == "ns");
+        places.map(|tagged| tagged.word.to_owned()).collect()
+    }
+
     /// Hands every character bigram to `visit`: its text, its span and its position.
     ///
     /// A run of Chinese characters gives all its pairs, a lone one itself; a run of letters and

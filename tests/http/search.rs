@@ -45,6 +45,10 @@ fn full_response() -> SearchResponse {
         },
         confidence: Some(0.91),
         signals: None,
+        grounds: None,
+        is_entry: false,
+        level: None,
+        phones: Vec::new(),
         validity: Validity::InForce,
         replaced_by: vec![RelatedDocument {
             document_id: "人社局/养老金2027.md".to_owned(),
