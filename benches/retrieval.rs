@@ -119,6 +119,7 @@ fn request() -> SearchRequest {
         group: Group::Document,
         explain: false,
         with_facets: true,
+        with_asked: false,
         deadline: None,
     }
 }

@@ -60,6 +60,7 @@ fn request(query: &str) -> SearchRequest {
         group: Group::Document,
         explain: true,
         with_facets: true,
+        with_asked: false,
         deadline: None,
     }
 }

@@ -67,6 +67,7 @@ fn search(index: &Arc<PassageIndex>, mode: Mode, query: &str) -> Vec<(String, St
         group: Group::Document,
         explain: false,
         with_facets: true,
+        with_asked: false,
         deadline: None,
     };
     let hits = retriever(index).search(&request).unwrap().hits;

@@ -88,6 +88,7 @@ fn request(query: &str) -> SearchRequest {
         group: Group::Document,
         explain: false,
         with_facets: true,
+        with_asked: false,
         deadline: None,
     }
 }

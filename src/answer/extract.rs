@@ -1,48 +1,157 @@
-//! Which part of a source is said: an entry's answer whole, else the sentences, list items or table rows
-//! that say what is asked, with the conditions around them.
+//! Which parts of the sources are said: of each a few sentences, list items or table rows that say what is
+//! asked; an entry's answer whole.
 //!
 //! A part begins and ends where a sentence, an item or a row does, so that no amount, date, place or
 //! number is cut in two.
 
 use super::facts::{Fact, holds};
-use super::{MAX_SHORT_CHARS, Style};
+use super::matching::{Asked, Found, either};
+use super::{MAX_FULL_CHARS, MAX_SHORT_CHARS, Style};
 use crate::document::ByteSpan;
-use crate::retrieval::{Grounds, Hit};
+use crate::retrieval::Hit;
 
-/// Characters of a full answer: a passage up to this length is given whole.
-const WHOLE_CHARS: usize = 320;
-/// Characters added to a unit's length, so that a short one does not win by being short.
-const ALLOWANCE_CHARS: f32 = 40.0;
-/// What a unit gains that holds a fact of the sort that is wanted, in shares of the question's weight.
-const FACT_BONUS: f32 = 0.35;
+/// Sources of which parts are said, and parts in all.
+const MAX_SOURCES: usize = 6;
+const MAX_PARTS: usize = 3;
+/// Characters of one part of a full answer.
+const PART_CHARS: usize = 240;
+/// Units of a source that are looked at.
+const MAX_UNITS: usize = 80;
+/// What a part gains that holds a fact of the sort that is wanted, in shares of the question.
+const FACT_BONUS: f32 = 0.2;
+/// What the place of its source adds at most.
+const RANK_BONUS: f32 = 0.5;
+/// What title and headings count of what the part itself does not say.
+const AROUND: f32 = 0.5;
+/// What a hundred characters cost.
+const LENGTH_COST: f32 = 0.05;
+/// A heading is no longer than this, a row of a table, the name of a column.
+const MAX_HEADING_CHARS: usize = 24;
+const MAX_ROW_CHARS: usize = 300;
+const MAX_LABEL_CHARS: usize = 32;
+const MAX_MEAN_CELL_CHARS: usize = 12;
+/// Share of the best part's score that others need.
+const WORTH: f32 = 0.7;
 
-/// The part of `hit` that is said, in bytes of its text; empty only if the text is blank.
-pub fn extract(hit: &Hit, wanted: Option<Fact>, style: Style) -> ByteSpan {
-    let text = hit.text.as_str();
-    if style == Style::Full {
-        if let (true, Some(answer)) = (hit.is_entry, hit.answer) {
-            return trimmed(text, answer);
+/// A part of a source that could be said.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Which source.
+    pub source: usize,
+    /// In bytes of its text.
+    pub span: ByteSpan,
+    /// Comparable within one question.
+    pub score: f32,
+    /// What the part itself has of the question.
+    pub found: Found,
+    /// Whether it holds a fact of the sort that is wanted; true where none is.
+    pub has_fact: bool,
+}
+
+/// The parts that are said, best first; none if the sources are blank. Parts of one source are disjoint.
+pub fn parts(sources: &[&Hit], asked: &Asked, wanted: Option<Fact>, style: Style) -> Vec<Part> {
+    let (limit, budget, n) = match style {
+        Style::Full => (PART_CHARS, MAX_FULL_CHARS, MAX_PARTS),
+        Style::Short => (MAX_SHORT_CHARS, MAX_SHORT_CHARS, 1),
+    };
+    let top = sources
+        .first()
+        .map_or(1.0, |hit| hit.score.max(f32::MIN_POSITIVE));
+    let mut candidates: Vec<Part> = Vec::new();
+    for (source, hit) in sources.iter().take(MAX_SOURCES).enumerate() {
+        let rank = RANK_BONUS * (hit.score / top).min(1.0);
+        candidates.extend(windows(hit, source, asked, wanted, rank, limit));
+    }
+    // Stable: earlier ones before later ones.
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut said: Vec<Part> = Vec::new();
+    let mut n_said = 0;
+    for mut part in candidates {
+        let hit = sources[part.source];
+        if said
+            .first()
+            .is_some_and(|best| part.score < WORTH * best.score)
+            || said.len() == n
+        {
+            break;
         }
-        let whole = trimmed(text, ByteSpan::new(0, text.len()));
-        if n_chars(text, whole) <= WHOLE_CHARS {
-            return whole;
+        if let (Style::Full, true, Some(answer)) = (style, hit.is_entry, hit.answer) {
+            part.span = trimmed(&hit.text, answer);
+        }
+        let n_chars = n_chars(&hit.text, part.span);
+        let is_free = said.iter().all(|known| {
+            known.source != part.source
+                || known.span.end <= part.span.start
+                || part.span.end <= known.span.start
+        });
+        if is_free && (said.is_empty() || n_said + n_chars <= budget) {
+            n_said += n_chars;
+            said.push(part);
         }
     }
-    let (within, limit) = match style {
-        Style::Full => (ByteSpan::new(0, text.len()), WHOLE_CHARS),
-        Style::Short => {
-            let part = hit.answer.filter(|_| hit.is_entry);
-            (
-                part.unwrap_or(ByteSpan::new(0, text.len())),
-                MAX_SHORT_CHARS,
-            )
+    said
+}
+
+/// Runs of units of a source, each as long as the limit allows or shorter.
+fn windows(
+    hit: &Hit,
+    source: usize,
+    asked: &Asked,
+    wanted: Option<Fact>,
+    rank: f32,
+    limit: usize,
+) -> Vec<Part> {
+    let text = hit.text.as_str();
+    let within = match hit.answer {
+        Some(answer) if hit.is_entry => answer,
+        _ => ByteSpan::new(0, text.len()),
+    };
+    let mut units = units(text, within);
+    units.truncate(MAX_UNITS);
+    let around = match hit.is_entry {
+        true => format!("{}\n{}\n{}", hit.title, hit.heading.join("\n"), hit.text),
+        false => format!("{}\n{}", hit.title, hit.heading.join("\n")),
+    };
+    let around: Found = asked
+        .found(&around)
+        .into_iter()
+        .map(|found| AROUND * found)
+        .collect();
+    let found: Vec<Found> = units
+        .iter()
+        .map(|unit| asked.found(unit.of(text)))
+        .collect();
+    let facts: Vec<bool> = units
+        .iter()
+        .map(|unit| wanted.is_some_and(|fact| holds(unit.of(text), fact)))
+        .collect();
+    let mut windows = Vec::new();
+    for first in 0..units.len() {
+        let mut sum = vec![0.0; asked.words().len()];
+        let mut has_fact = false;
+        for last in first..units.len() {
+            let span = ByteSpan::new(units[first].start, units[last].end);
+            let n_chars = n_chars(text, span);
+            if n_chars > limit && last > first {
+                break;
+            }
+            sum = either(&sum, &found[last]);
+            has_fact |= facts[last];
+            let bonus = if has_fact { FACT_BONUS } else { 0.0 };
+            let share = asked.share(&either(&sum, &around));
+            windows.push(Part {
+                source,
+                span: match n_chars > limit {
+                    true => cut(text, span, limit),
+                    false => span,
+                },
+                score: share + bonus + rank - LENGTH_COST * n_chars.min(limit) as f32 / 100.0,
+                found: sum.clone(),
+                has_fact: has_fact || wanted.is_none(),
+            });
         }
-    };
-    let units = units(text, within);
-    let Some(best) = best_unit(hit, &units, wanted) else {
-        return ByteSpan::new(0, 0);
-    };
-    grown(text, &units, best, limit)
+    }
+    windows
 }
 
 fn n_chars(text: &str, span: ByteSpan) -> usize {
@@ -55,112 +164,129 @@ fn trimmed(text: &str, span: ByteSpan) -> ByteSpan {
     ByteSpan::new(start, start + part.trim().len())
 }
 
-/// Sentences, lines of lists and rows of tables, in order; none is blank.
+/// Sentences, lines of lists and rows of tables, in order; none is blank. A heading stands with the unit
+/// that it introduces.
 fn units(text: &str, within: ByteSpan) -> Vec<ByteSpan> {
-    let mut units = Vec::new();
-    let mut start = within.start;
-    let mut close = |end: usize| {
-        let unit = trimmed(text, ByteSpan::new(start, end));
-        if unit.start < unit.end {
-            units.push(unit);
+    let mut units: Vec<ByteSpan> = Vec::new();
+    let mut heading: Option<ByteSpan> = None;
+    for line in lines(text, within) {
+        if is_heading(line.of(text)) {
+            heading.get_or_insert(line);
+            continue;
         }
-        start = end;
-    };
-    let mut chars = within.of(text).char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let closes_after = matches!(
-            chars.peek(),
-            Some((_, '”' | '’' | '）' | ')' | '"' | '」' | '》'))
-        );
-        if matches!(c, '。' | '！' | '？' | '；' | '\n') && !closes_after {
-            close(within.start + at + c.len_utf8());
+        let sentences = match is_row(line.of(text)) {
+            true => vec![line],
+            false => sentences(text, line),
+        };
+        for (at, sentence) in sentences.into_iter().enumerate() {
+            let start = heading
+                .filter(|_| at == 0)
+                .map_or(sentence.start, |heading| heading.start);
+            units.push(ByteSpan::new(start, sentence.end));
         }
+        heading = None;
     }
-    close(within.end);
+    // Headings that introduce nothing here.
+    if let (Some(heading), true) = (heading, units.is_empty()) {
+        units.push(trimmed(text, ByteSpan::new(heading.start, within.end)));
+    }
     units
 }
 
-/// The unit that says most of what is asked for its length; the first of equals.
-fn best_unit(hit: &Hit, units: &[ByteSpan], wanted: Option<Fact>) -> Option<usize> {
-    let text = hit.text.as_str();
-    let weight = |unit: &ByteSpan| {
-        let said = unit.of(text);
-        let words = hit
-            .grounds
-            .as_ref()
-            .map_or(0.0, |grounds| said_of(grounds, said));
-        let marked: usize = hit
-            .highlights
-            .iter()
-            .filter(|mark| unit.start <= mark.start && mark.end <= unit.end)
-            .map(|mark| n_chars(text, *mark))
-            .sum();
-        let asked = words + marked as f32 / (10.0 + n_chars(text, *unit) as f32);
-        let is_fact = wanted.is_some_and(|fact| holds(said, fact));
-        let bonus = if is_fact && asked > 0.0 {
-            FACT_BONUS
-        } else {
-            0.0
-        };
-        (asked + bonus) / (ALLOWANCE_CHARS + n_chars(text, *unit) as f32).powf(0.25)
+/// Lines without white space around them; none is blank.
+fn lines(text: &str, within: ByteSpan) -> impl Iterator<Item = ByteSpan> + '_ {
+    let lines = within
+        .of(text)
+        .split_inclusive('\n')
+        .scan(within.start, |start, line| {
+            let span = ByteSpan::new(*start, *start + line.len());
+            *start = span.end;
+            Some(span)
+        });
+    lines
+        .map(|line| trimmed(text, line))
+        .filter(|line| line.start < line.end)
+}
+
+/// A short line that no sentence ends.
+fn is_heading(line: &str) -> bool {
+    let n_chars = line.chars().count();
+    n_chars <= MAX_HEADING_CHARS && !line.ends_with(is_end) && !is_row(line) && !has_fact(line)
+}
+
+/// Whether a short line says something by itself: it has a number that is no number of a heading.
+fn has_fact(line: &str) -> bool {
+    let number = |c: char| c.is_ascii_digit();
+    line.trim_start_matches(|c: char| number(c) || "、.．（）() ".contains(c))
+        .contains(number)
+}
+
+/// A row of a table, or several of its cells: `级别：第二级；单价：4.4`, `公交；2；1.6；1`.
+fn is_row(line: &str) -> bool {
+    let cells: Vec<&str> = line
+        .split('；')
+        .filter(|cell| !cell.trim().is_empty())
+        .collect();
+    let n_chars = line.chars().count();
+    let is_named = |cell: &&str| cell.chars().take(MAX_LABEL_CHARS).any(|c| c == '：');
+    cells.len() > 1
+        && n_chars <= MAX_ROW_CHARS
+        && (cells.iter().all(is_named) || n_chars <= cells.len() * MAX_MEAN_CELL_CHARS)
+}
+
+/// Sentences and items of one line; none is blank.
+fn sentences(text: &str, line: ByteSpan) -> Vec<ByteSpan> {
+    let mut sentences = Vec::new();
+    let mut start = line.start;
+    let mut close = |end: usize| {
+        let sentence = trimmed(text, ByteSpan::new(start, end));
+        if sentence.start < sentence.end {
+            sentences.push(sentence);
+        }
+        start = end;
     };
-    let best = (0..units.len()).rev();
-    best.max_by(|&a, &b| weight(&units[a]).total_cmp(&weight(&units[b])))
+    let mut chars = line.of(text).char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let next = chars.peek().map(|(_, next)| *next);
+        let goes_on = next.is_some_and(|next| "”’）)\"」》".contains(next));
+        if is_end(c) && !goes_on {
+            close(line.start + at + c.len_utf8());
+        }
+    }
+    close(line.end);
+    sentences
 }
 
-/// Share of the question's words that `said` holds, by their rarity.
-fn said_of(grounds: &Grounds, said: &str) -> f32 {
-    let all: f32 = grounds.words.iter().map(|word| word.rarity).sum();
-    let found = grounds
-        .words
-        .iter()
-        .filter(|word| said.contains(&word.text));
-    let found: f32 = found.map(|word| word.rarity).sum();
-    if all > 0.0 { found / all } else { 0.0 }
+/// Whether a sentence, an item or a row ends here.
+fn is_end(c: char) -> bool {
+    matches!(c, '。' | '！' | '？' | '；' | '\n')
 }
 
-/// The unit with what stands around it, up to `limit` characters: first what leads to it (`……有：`), then
-/// what follows, then what goes before. A unit that is longer by itself is cut at its last clause.
-fn grown(text: &str, units: &[ByteSpan], best: usize, limit: usize) -> ByteSpan {
-    let (mut first, mut last) = (best, best);
-    let span = |first: usize, last: usize| ByteSpan::new(units[first].start, units[last].end);
-    let fits = |first: usize, last: usize| n_chars(text, span(first, last)) <= limit;
-    if !fits(best, best) {
-        return cut(text, units[best], limit);
-    }
-    let leads = |at: usize| units[at].of(text).ends_with(['：', ':']);
-    // An item belongs to the line that introduces its list.
-    if let Some(lead) = (0..best).rev().take(12).find(|&at| leads(at))
-        && fits(lead, best)
-    {
-        first = lead;
-    }
-    while last + 1 < units.len() && fits(first, last + 1) {
-        last += 1;
-    }
-    while first > 0 && fits(first - 1, last) {
-        first -= 1;
-    }
-    // A line that only introduces what no longer fits says nothing.
-    while last > best && leads(last) {
-        last -= 1;
-    }
-    span(first, last)
-}
-
-/// The beginning of a unit that is too long, up to the last clause that fits.
-fn cut(text: &str, unit: ByteSpan, limit: usize) -> ByteSpan {
-    let within = unit.of(text);
+/// The beginning of a part that is too long, up to the last clause that fits.
+fn cut(text: &str, part: ByteSpan, limit: usize) -> ByteSpan {
+    let within = part.of(text);
     let Some((end, _)) = within.char_indices().nth(limit) else {
-        return unit;
+        return part;
     };
     let is_pause = |c: char| "，、；：,;: |\t".contains(c);
     let pauses = within[..end].char_indices().filter(|(_, c)| is_pause(*c));
     let pause = pauses.map(|(at, c)| at + c.len_utf8()).last();
-    match pause {
-        Some(pause) => trimmed(text, ByteSpan::new(unit.start, unit.start + pause)),
-        None => ByteSpan::new(unit.start, unit.start + end),
+    trimmed(
+        text,
+        ByteSpan::new(part.start, part.start + pause.unwrap_or(end)),
+    )
+}
+
+/// A part with the line break after it, so that what follows begins a line of its own; `None` if neither
+/// a line nor a sentence ends there.
+pub fn closed(text: &str, part: ByteSpan) -> Option<ByteSpan> {
+    let rest = &text[part.end..];
+    let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\u{3000}']).len();
+    if rest[blank..].starts_with('\n') {
+        return Some(ByteSpan::new(part.start, part.end + blank + 1));
     }
+    let ends = part.of(text).chars().next_back().is_some_and(is_end);
+    ends.then_some(part)
 }
 
 /// The beginning of a part, at most [`MAX_SHORT_CHARS`] characters, up to the last sentence or clause that

@@ -134,6 +134,12 @@ pub fn years(question: &str) -> Vec<u16> {
     years
 }
 
+/// Names with a number that a question is about and that no other number stands for: `2号线`.
+pub fn numbered(text: &str) -> Vec<&str> {
+    static NUMBERED: LazyLock<Regex> = LazyLock::new(|| pattern("[0-9]+(?:号线|号楼|路公交|路车)"));
+    NUMBERED.find_iter(text).map(|name| name.as_str()).collect()
+}
+
 /// The years that stand in a text with four digits.
 pub fn years_in(text: &str) -> Vec<u16> {
     static FOUR: LazyLock<Regex> = LazyLock::new(|| pattern("(?:19|20)[0-9]{2}"));

@@ -1,7 +1,8 @@
 //! One answer in the documents' own words, or none.
 //!
 //! [`outside`] tells what is no question for a knowledge base, [`readings`] what a question means after
-//! those before it, [`verdict`] how likely a hit answers, [`extract`] which pieces of the text are said.
+//! those before it, [`extract`] which parts of the sources would be said, [`verdict`] how likely they
+//! answer.
 //! Nothing is ever put in other words: [`Answer::text`] is its spans, one after the other. Searches by
 //! whatever it is given; knows nothing of HTTP.
 
@@ -9,6 +10,7 @@ mod extract;
 mod facets;
 mod facts;
 mod hand_over;
+mod matching;
 mod outside;
 mod readings;
 mod respond;
@@ -22,7 +24,6 @@ use crate::sight::Sight;
 
 pub use hand_over::HandOver;
 pub use respond::{Search, respond};
-pub use verdict::Verdict;
 
 /// Longest short answer in characters: two text messages hold it.
 pub const MAX_SHORT_CHARS: usize = 140;
@@ -114,6 +115,13 @@ pub enum Reason {
     Ambiguous,
     /// Only rules that are no longer, or not yet, in force answer.
     ExpiredOnly,
+}
+
+impl Settings {
+    /// The probability from which on answers are given.
+    fn threshold(&self) -> f32 {
+        verdict::threshold(self.max_risk)
+    }
 }
 
 impl Reason {

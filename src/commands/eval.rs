@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Measure answers instead: a folder with questions.jsonl and unanswerable.jsonl, put to the index
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["pack", "calls", "mode", "embedding", "run"])]
     answers: Option<PathBuf>,
+    /// Largest share of wrong answers instead of the configured one; 1 answers whatever it can
+    #[arg(long, value_name = "SHARE", requires = "answers")]
+    max_risk: Option<f32>,
     /// Which indexes take part
     #[arg(long, value_enum, default_value = "hybrid")]
     mode: ModeName,
@@ -64,7 +67,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return eval_calls::run(&config, calls, arguments.json);
     }
     if let Some(folder) = &arguments.answers {
-        return eval_answers::run(&config, folder, arguments.json);
+        return eval_answers::run(&config, folder, arguments.max_risk, arguments.json);
     }
     let Some(folder) = &arguments.pack else {
         bail!("name a pack to measure");

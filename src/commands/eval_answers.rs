@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::{print, print_line};
 use super::workplace::open_retriever;
-use crate::answer::{Answer, Question, Style, respond};
+use crate::answer::{Answer, Question, Settings, Style, respond};
 use crate::config::Config;
 use crate::document::Audience;
 use crate::evaluation::run::percentile_ms;
@@ -17,10 +17,19 @@ use crate::evaluation::{AnswerMeasures, JudgedQuestions, outcome};
 /// How much of an answer is shown.
 const SHOWN_CHARS: usize = 80;
 
-pub fn run(config: &Config, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(
+    config: &Config,
+    folder: &Path,
+    max_risk: Option<f32>,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
     let questions = JudgedQuestions::read(folder)?;
     let retriever = open_retriever(config)?;
-    let settings = config.answer_settings();
+    let configured = config.answer_settings();
+    let settings = Settings {
+        max_risk: max_risk.unwrap_or(configured.max_risk),
+        ..configured
+    };
     let mut times = Vec::new();
     let mut ask = |query: &str| {
         let began = Instant::now();

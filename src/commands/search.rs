@@ -116,7 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         },
         explain: arguments.explain,
         with_facets: true,
-        with_grounds: false,
+        with_asked: false,
         deadline: None,
     };
     let began = Instant::now();

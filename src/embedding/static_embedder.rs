@@ -58,6 +58,19 @@ impl StaticEmbedder {
         &self.model
     }
 
+    /// The unit vector of one word, which is not cut again; all zero for a word of which the model knows
+    /// no part.
+    pub fn word_vector(&self, word: &str) -> Vec<f32> {
+        let mut sum = vec![0f32; self.model.dimension()];
+        for_each_part(word, self.model.pooling().longest_part, |part| {
+            if let Some(row) = self.model.row(part) {
+                self.model.add_row(row, 1.0, &mut sum);
+            }
+        });
+        scale_to_unit(&mut sum);
+        sum
+    }
+
     fn embed(&self, text: &str) -> Vec<f32> {
         let pooling = self.model.pooling();
         let mut rows = Vec::new();
@@ -71,11 +84,15 @@ impl StaticEmbedder {
         for (row, weight) in weigh(&mut rows, pooling.repetition) {
             self.model.add_row(row, weight, &mut sum);
         }
-        let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
-        if length > 0.0 {
-            sum.iter_mut().for_each(|v| *v /= length);
-        }
+        scale_to_unit(&mut sum);
         sum
+    }
+}
+
+fn scale_to_unit(vector: &mut [f32]) {
+    let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|v| *v /= length);
     }
 }
 

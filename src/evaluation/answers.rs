@@ -145,8 +145,15 @@ pub fn outcome(said: Option<&str>, question: &Answerable) -> Outcome {
     outcome
 }
 
-/// Whether every number of the evidence and most of its neighbouring characters stand in what was said.
+/// Whether every cell of the evidence, if it is a row of a table, or every number and most of the
+/// neighbouring characters of it stand in what was said.
 fn states(said: &str, evidence: &str) -> bool {
+    let mut cells = evidence
+        .split(['|', ',', '\t'])
+        .filter(|cell| !cell.is_empty());
+    if cells.all(|cell| said.contains(cell)) {
+        return true;
+    }
     let in_said: BTreeSet<&str> = numbers(said).collect();
     if !numbers(evidence).all(|number| in_said.contains(number)) {
         return false;

@@ -179,7 +179,7 @@ impl SearchBody {
             group: self.group.into(),
             explain: self.explain,
             with_facets: true,
-            with_grounds: false,
+            with_asked: false,
             deadline: None,
         })
     }

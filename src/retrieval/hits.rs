@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::candidates::{Candidate, best_of_documents};
-use super::grounds::AskedWords;
 use super::grouping::{Grouped, Source, group};
 use super::highlight::{MarkedPassage, QueryTerms};
 use super::reading::Reading;
@@ -80,10 +79,6 @@ pub fn collect(
         .collect();
 
     let terms = QueryTerms::of(&snapshot.analyser, &reading.normalised);
-    let asked = match request.with_grounds {
-        true => Some(AskedWords::of(snapshot, reading)?),
-        false => None,
-    };
     let mut loaded: Vec<Option<Loaded>> = loaded.into_iter().map(Some).collect();
     let mut hits = Vec::with_capacity(groups.len());
     for (group, also_in) in groups.iter().zip(also_in) {
@@ -97,7 +92,7 @@ pub fn collect(
                 also_in,
                 explanation,
                 replaced_by: words.replaced_by(passage, &request.sight)?,
-                ..hit(shown, &terms, asked.as_ref())
+                ..hit(shown, &terms)
             });
         }
     }
@@ -152,14 +147,13 @@ fn also_in(stored: &StoredPassage) -> AlsoIn {
     }
 }
 
-fn hit(loaded: Loaded, terms: &QueryTerms, asked: Option<&AskedWords>) -> Hit {
+fn hit(loaded: Loaded, terms: &QueryTerms) -> Hit {
     let Loaded {
         candidate,
         stored,
         normalised,
         validity,
     } = loaded;
-    let grounds = asked.map(|asked| asked.in_passage(&stored, normalised.as_str()));
     let marked = MarkedPassage::new(normalised, terms);
     let StoredPassage {
         document_id,
@@ -191,7 +185,6 @@ fn hit(loaded: Loaded, terms: &QueryTerms, asked: Option<&AskedWords>) -> Hit {
         // Known once the other hits are.
         confidence: None,
         signals: None,
-        grounds,
         validity,
         replaced_by: Vec::new(),
         // Not known to the index: whoever follows the corpus marks it.

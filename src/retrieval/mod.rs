@@ -10,11 +10,11 @@ use jiff::civil::Date;
 use crate::document::{ByteSpan, Kind, Validity};
 use crate::sight::Sight;
 
+mod asked;
 mod candidates;
 mod conditions;
 pub mod confidence;
 pub mod fusion;
-mod grounds;
 pub mod grouping;
 pub mod highlight;
 mod hits;
@@ -26,8 +26,8 @@ mod reading;
 mod search;
 
 pub use crate::lexical::{Admission, RelatedDocument};
+pub use asked::AskedWord;
 pub use confidence::{Calibration, CalibrationError, Signals};
-pub use grounds::{AskedWord, Grounds};
 pub use learned::{Learned, LearnedWording};
 pub use search::{RetrievalSettings, Retriever};
 
@@ -97,8 +97,8 @@ pub struct SearchRequest {
     pub explain: bool,
     /// Whether the answer counts what there is to narrow down to; else its facets are empty.
     pub with_facets: bool,
-    /// Whether hits tell what they have of the question's words, see [`Hit::grounds`].
-    pub with_grounds: bool,
+    /// Whether the answer tells the query's words, see [`SearchResponse::asked`].
+    pub with_asked: bool,
     /// When to stop waiting for a side: the answer is then marked degraded.
     pub deadline: Option<Instant>,
 }
@@ -118,7 +118,7 @@ impl SearchRequest {
             group: Group::Document,
             explain: false,
             with_facets: true,
-            with_grounds: false,
+            with_asked: false,
             deadline: None,
         }
     }
@@ -138,6 +138,8 @@ pub struct SearchResponse {
     pub degraded: Vec<Degraded>,
     /// How the query was read.
     pub reading: QueryReading,
+    /// What the query is about, when asked for; else empty.
+    pub asked: Vec<AskedWord>,
     /// Best first.
     pub hits: Vec<Hit>,
     /// Per field, value → number of candidate documents, most first, ties by value.
@@ -199,8 +201,6 @@ pub struct Hit {
     pub confidence: Option<f32>,
     /// What the probability is made of; `None` by vectors alone and by ranks.
     pub signals: Option<Signals>,
-    /// What it has of the question's words, when asked for.
-    pub grounds: Option<Grounds>,
     pub validity: Validity,
     /// The documents that replace it, now or on a day to come, as far as the caller may see them.
     pub replaced_by: Vec<RelatedDocument>,

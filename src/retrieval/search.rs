@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::asked::asked_words;
 use super::candidates::{Candidate, rank};
 use super::conditions::{conditions, facets};
 use super::confidence::{Evidence, Signals};
@@ -217,6 +218,10 @@ impl Retriever {
         Ok(SearchResponse {
             generation: snapshot.generation,
             degraded,
+            asked: match request.with_asked {
+                true => asked_words(&snapshot, &reading)?,
+                false => Vec::new(),
+            },
             reading: reading.for_caller(),
             hits,
             facets,

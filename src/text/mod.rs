@@ -7,6 +7,7 @@ mod normalise;
 
 mod lexicon;
 mod personal;
+mod places;
 mod references;
 mod segment;
 mod stop_words;
@@ -14,6 +15,7 @@ mod stop_words;
 pub use lexicon::{Lexicon, LexiconProblem};
 pub use normalise::{Normalised, is_han, normalise};
 pub use personal::{mask, without_placeholders};
+pub use places::{is_place_name, place_names};
 pub use references::{Reference, canonical_doc_no, canonical_law_name, endings, references};
-pub use segment::{Analyser, Term};
+pub use segment::{Analyser, Term, general_rarity};
 pub use stop_words::is_stop_word;

@@ -42,7 +42,6 @@ pub fn hit(confidence: f32) -> Hit {
         contributions: Contributions::default(),
         confidence: Some(confidence),
         signals: None,
-        grounds: None,
         is_entry: false,
         level: None,
         phones: Vec::new(),

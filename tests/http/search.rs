@@ -45,7 +45,6 @@ fn full_response() -> SearchResponse {
         },
         confidence: Some(0.91),
         signals: None,
-        grounds: None,
         is_entry: false,
         level: None,
         phones: Vec::new(),
@@ -83,6 +82,7 @@ fn full_response() -> SearchResponse {
     let count = |name: &str, n| (name.to_owned(), n);
     SearchResponse {
         generation: 118,
+        asked: Vec::new(),
         degraded: vec![Degraded::VectorTimeout],
         reading: QueryReading {
             normalised: "退休金怎么领".to_owned(),

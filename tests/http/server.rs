@@ -228,6 +228,7 @@ impl Backend for FakeBackend {
 pub fn empty_response(query: &str) -> SearchResponse {
     SearchResponse {
         generation: 118,
+        asked: Vec::new(),
         degraded: Vec::new(),
         reading: QueryReading {
             normalised: query.to_owned(),

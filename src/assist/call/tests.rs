@@ -27,7 +27,6 @@ fn hit(document: &str, confidence: f32) -> Hit {
         contributions: Contributions::default(),
         confidence: Some(confidence),
         signals: None,
-        grounds: None,
         is_entry: false,
         level: None,
         phones: Vec::new(),
@@ -70,6 +69,7 @@ fn search(request: &SearchRequest) -> Result<SearchResponse, SearchError> {
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
     Ok(SearchResponse {
         generation: 7,
+        asked: Vec::new(),
         degraded: Vec::new(),
         reading: QueryReading::default(),
         hits,
