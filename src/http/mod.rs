@@ -4,6 +4,7 @@
 //! character offsets that JSON shows. It knows no index: what it serves comes from a [`Backend`].
 //! Who asks is a [`caller::Caller`], which every handler takes.
 
+mod answer;
 mod app;
 mod backend;
 mod caller;

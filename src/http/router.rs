@@ -16,8 +16,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::app::App;
 use super::problem::{Problem, ProblemKind};
 use super::{
-    calls, changes, documents, learned, observe, operations, original, page, reports, search,
-    versions,
+    answer, calls, changes, documents, learned, observe, operations, original, page, reports,
+    search, versions,
 };
 
 /// What the description starts from. The routes below `/v1/documents/` share one pattern, so they
@@ -33,7 +33,7 @@ use super::{
         versions::diff,
     ),
     tags(
-        (name = "search", description = "查询"),
+        (name = "search", description = "查询与回答"),
         (name = "documents", description = "文档"),
         (name = "calls", description = "通话辅助"),
         (name = "reports", description = "统计与学习"),
@@ -46,6 +46,7 @@ struct Description;
 fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::search))
+        .routes(routes!(answer::answer))
         .routes(routes!(documents::list))
         .route("/v1/documents/{*id}", get(documents::below))
         .routes(routes!(calls::hear))

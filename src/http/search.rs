@@ -87,7 +87,7 @@ enum WireGroup {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = Filters)]
-struct WireFilters {
+pub(super) struct WireFilters {
     /// 归口部门, exact.
     department: Vec<String>,
     /// 类型: `policy`, `regulation`, `faq`, `guide`, `script`, `case`, or the Chinese name.
@@ -147,17 +147,7 @@ pub(super) async fn search(
 impl SearchBody {
     /// The request in domain terms, without a deadline yet.
     fn into_request(self, sight: &Sight) -> Result<SearchRequest, Problem> {
-        let n_chars = self.query.chars().count();
-        if self.query.trim().is_empty() {
-            return Err(Problem::field(
-                "query",
-                "is empty; give the words to search for",
-            ));
-        }
-        if n_chars > MAX_QUERY_CHARS {
-            let reason = format!("has {n_chars} characters; at most {MAX_QUERY_CHARS} are read");
-            return Err(Problem::field("query", reason));
-        }
+        check_query("query", &self.query)?;
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Problem::field(
@@ -185,7 +175,21 @@ impl SearchBody {
     }
 }
 
-fn read_date(given: &str) -> Result<Date, Problem> {
+/// Refuses a text that cannot be searched for; `field` is where it stands.
+pub(super) fn check_query(field: &str, text: &str) -> Result<(), Problem> {
+    let n_chars = text.chars().count();
+    if text.trim().is_empty() {
+        let reason = "is empty; give the words to search for";
+        return Err(Problem::field(field, reason));
+    }
+    if n_chars > MAX_QUERY_CHARS {
+        let reason = format!("has {n_chars} characters; at most {MAX_QUERY_CHARS} are read");
+        return Err(Problem::field(field, reason));
+    }
+    Ok(())
+}
+
+pub(super) fn read_date(given: &str) -> Result<Date, Problem> {
     Date::strptime("%Y-%m-%d", given).map_err(|_| {
         let given: String = given.chars().take(40).collect();
         Problem::field(
@@ -196,7 +200,7 @@ fn read_date(given: &str) -> Result<Date, Problem> {
 }
 
 impl WireFilters {
-    fn into_filters(self) -> Result<Filters, Problem> {
+    pub(super) fn into_filters(self) -> Result<Filters, Problem> {
         let lists = [
             ("filters.department", self.department.len()),
             ("filters.kind", self.kind.len()),

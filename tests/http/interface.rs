@@ -30,6 +30,7 @@ async fn the_description_lists_the_routes() {
         "GET /healthz",
         "GET /metrics",
         "GET /readyz",
+        "POST /v1/answer",
         "DELETE /v1/calls/{id}",
         "GET /v1/calls/{id}",
         "POST /v1/calls/{id}/end",

@@ -2,6 +2,7 @@
 //!
 //! Each file opens with the properties that it checks.
 
+mod answer;
 mod call_records;
 mod call_socket;
 mod calls;
@@ -10,6 +11,7 @@ mod documents;
 mod interface;
 mod limits;
 mod reports;
+mod sample;
 mod search;
 mod server;
 mod versions;

@@ -387,12 +387,16 @@ impl TestServer {
         self.request(Method::GET, path).send().await.unwrap()
     }
 
-    pub async fn search(&self, body: Value) -> Response {
-        self.request(Method::POST, "/v1/search")
+    pub async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path)
             .json(&body)
             .send()
             .await
             .unwrap()
+    }
+
+    pub async fn search(&self, body: Value) -> Response {
+        self.post("/v1/search", body).await
     }
 
     /// A plain search.
