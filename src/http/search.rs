@@ -226,6 +226,7 @@ impl WireFilters {
             topic_business: self.topics.business,
             topic_object: self.topics.object,
             document_id: self.document_id,
+            metadata: None,
         })
     }
 }
