@@ -10,6 +10,7 @@ mod backend;
 mod caller;
 mod calls;
 mod changes;
+mod contracts;
 mod documents;
 mod extract;
 mod hits;

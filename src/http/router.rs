@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Uri;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -16,8 +16,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::app::App;
 use super::problem::{Problem, ProblemKind};
 use super::{
-    answer, calls, changes, documents, learned, observe, operations, original, page, reports,
-    search, versions,
+    answer, calls, changes, contracts, documents, learned, observe, operations, original, page,
+    reports, search, versions,
 };
 
 /// What the description starts from. The routes below `/v1/documents/` share one pattern, so they
@@ -34,6 +34,7 @@ use super::{
     ),
     tags(
         (name = "search", description = "查询与回答"),
+        (name = "contracts", description = "第三方平台接口"),
         (name = "documents", description = "文档"),
         (name = "calls", description = "通话辅助"),
         (name = "reports", description = "统计与学习"),
@@ -47,6 +48,8 @@ fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::search))
         .routes(routes!(answer::answer))
+        .routes(routes!(contracts::dify::retrieval))
+        .routes(routes!(contracts::vector_stores::search))
         .routes(routes!(documents::list))
         .route("/v1/documents/{*id}", get(documents::below))
         .routes(routes!(calls::hear))
@@ -85,6 +88,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(app.server.max_body_bytes))
         .layer(from_fn_with_state(Arc::clone(&app), observe::limit_time))
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(contracts::speak))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }

@@ -278,7 +278,9 @@ fn answers_stand_in_made_up_documents() {
         let served = document.clone();
         let backend = FakeBackend {
             documents: vec![document],
-            ..FakeBackend::answering(move |request| Ok(all_of(&[served.clone()], request)))
+            ..FakeBackend::answering(move |request| {
+                Ok(all_of(std::slice::from_ref(&served), request))
+            })
         };
         runtime.block_on(async {
             let server = TestServer::start(backend).await;
