@@ -216,8 +216,7 @@ pub(super) async fn answer(
     caller: Caller,
     JsonBody(body): JsonBody<AnswerBody>,
 ) -> Result<Json<AnswerReply>, Problem> {
-    let min_generation = body.min_generation;
-    let question = body.into_question(caller.sight())?;
+    let (question, min_generation) = body.into_question(caller.sight())?;
     Ok(Json(ask(&app, question, min_generation).await?))
 }
 
@@ -244,7 +243,8 @@ pub(super) async fn ask(
 }
 
 impl AnswerBody {
-    fn into_question(self, sight: &Sight) -> Result<Question, Problem> {
+    /// The question in domain terms, and the oldest generation that may answer.
+    pub(super) fn into_question(self, sight: &Sight) -> Result<(Question, u64), Problem> {
         check_query("query", &self.query)?;
         if self.history.len() > MAX_HISTORY {
             let n = self.history.len();
@@ -263,14 +263,15 @@ impl AnswerBody {
                 history.push(text);
             }
         }
-        Ok(Question {
+        let question = Question {
             query: self.query,
             history,
             as_of: self.as_of.as_deref().map(read_date).transpose()?,
             filters: self.filters.into_filters()?,
             sight: sight.clone(),
             style: self.style.into(),
-        })
+        };
+        Ok((question, self.min_generation))
     }
 }
 
@@ -284,6 +285,18 @@ impl From<WireStyle> for Style {
 }
 
 impl AnswerReply {
+    /// Ids and titles of the documents that are cited, each once.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        let cited = self.citations.iter().enumerate();
+        let first = cited.filter(|(at, source)| {
+            let before = &self.citations[..*at];
+            before
+                .iter()
+                .all(|other| other.document_id != source.document_id)
+        });
+        first.map(|(_, source)| (source.document_id.as_str(), source.title.as_str()))
+    }
+
     fn new(answer: Answer, took: Duration) -> Self {
         Self {
             generation: answer.generation,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::app::App;
+use super::caller::Caller;
 use super::problem::{Problem, ProblemKind};
 use super::{
     answer, calls, changes, contracts, documents, learned, observe, operations, original, page,
@@ -31,6 +32,7 @@ use super::{
         versions::list,
         versions::read,
         versions::diff,
+        contracts::mcp::described,
     ),
     tags(
         (name = "search", description = "查询与回答"),
@@ -80,8 +82,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// All routes, serving `app`.
 pub fn router(app: Arc<App>) -> Router {
     let (routes, description) = described().split_for_parts();
+    let endpoint = contracts::mcp::Endpoint::new(&app);
+    let mcp = async move |caller: Caller, request: Request| endpoint.answer(caller, request).await;
     routes
         .route("/", get(page::page))
+        .route(contracts::mcp::PATH, any(mcp))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)

@@ -28,6 +28,7 @@ async fn the_description_lists_the_routes() {
     }
     let expected = [
         "GET /healthz",
+        "POST /mcp",
         "GET /metrics",
         "GET /readyz",
         "POST /v1/answer",
@@ -69,13 +70,17 @@ async fn the_description_lists_the_routes() {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let body = match path.as_str() {
             "/v1/reindex" => serde_json::json!({"path": null}),
+            "/mcp" => serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
             "/v1/dify/retrieval" => serde_json::json!({
                 "knowledge_id": "all", "query": "退休金", "retrieval_setting": {"top_k": 1},
             }),
             "/v1/learned" => serde_json::json!({"document_id": "人社局/养老金.md", "counts": true}),
             _ => serde_json::json!({"query": "退休金"}),
         };
-        let response = server.request(method, &path).json(&body).send().await;
+        let request = server
+            .request(method, &path)
+            .header("accept", "application/json, text/event-stream");
+        let response = request.json(&body).send().await;
         assert!(response.unwrap().status().is_success(), "{operation}");
     }
 }

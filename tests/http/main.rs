@@ -12,6 +12,7 @@ mod dify_conditions;
 mod documents;
 mod interface;
 mod limits;
+mod mcp;
 mod reports;
 mod sample;
 mod search;

@@ -8,6 +8,7 @@ mod conditions;
 mod dialect;
 pub(super) mod dify;
 mod knowledge;
+pub(super) mod mcp;
 mod records;
 pub(super) mod vector_stores;
 
