@@ -26,10 +26,12 @@ use crate::sight::Sight;
 #[schema(example = json!({"query": "那要带什么材料", "history": ["居住证怎么办"], "style": "full"}))]
 pub(super) struct AnswerBody {
     /// The question as typed or said, 1 to 4,000 characters.
+    #[schema(min_length = 1, max_length = 4000)]
     query: String,
     /// What was said before, oldest first, at most 20 turns of at most 4,000 characters: the citizen's
     /// questions, or turns with a role, of which only the user's count.
     #[serde(default)]
+    #[schema(max_items = 20)]
     history: Vec<WireTurn>,
     /// The day whose rules count, `YYYY-MM-DD`; today if left out.
     as_of: Option<String>,

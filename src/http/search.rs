@@ -30,8 +30,10 @@ const MAX_FILTER_VALUES: usize = 1_000;
 #[schema(example = json!({"query": "退休金怎么领", "limit": 5, "filters": {"department": ["市人社局"]}}))]
 pub(super) struct SearchBody {
     /// The text as typed or said, 1 to 4,000 characters.
+    #[schema(min_length = 1, max_length = 4000)]
     query: String,
     /// Number of hits wanted, 1 to 100; 10 if left out.
+    #[schema(minimum = 1, maximum = 100)]
     limit: Option<usize>,
     /// Which indexes take part.
     #[serde(default)]

@@ -113,8 +113,11 @@ async fn thresholds_leave_out_what_is_less_likely() {
     // Without numbers, defaults.
     let mut asked = body(Value::Null);
     asked["retrieval_setting"] = json!({"top_k": null, "score_threshold": null});
-    let answer = json_of(server.post(PATH, asked).await, 200).await;
+    let answer = json_of(server.post(PATH, asked.clone()).await, 200).await;
     assert_eq!(answer["records"].as_array().unwrap().len(), 3);
+    asked["retrieval_setting"] = json!({"top_k": 2.0});
+    let answer = json_of(server.post(PATH, asked).await, 200).await;
+    assert_eq!(answer["records"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -209,6 +212,10 @@ async fn refusals_have_the_documented_form() {
     let inside = |key: &'static str| [&condition[..], &[key]].concat();
     for (asked, hint) in [
         (json!({}), "knowledge_id"),
+        (
+            with(&["retrieval_setting", "top_k"], json!(2.5)),
+            "retrieval_setting.top_k: 2.5 is not a whole number",
+        ),
         (with(&["query"], json!(" ")), "query: is empty"),
         (with(&["query"], json!("长".repeat(4_001))), "at most 4000"),
         (

@@ -36,6 +36,7 @@ pub(in crate::http) struct DifyBody {
     /// `all`, `default`, or a department's name (归口部门).
     knowledge_id: String,
     /// The question, 1 to 4,000 characters.
+    #[schema(min_length = 1, max_length = 4000)]
     query: String,
     /// How many records, and how likely.
     retrieval_setting: WireSetting,
@@ -50,6 +51,7 @@ pub(in crate::http) struct DifyBody {
 #[schema(as = DifyRetrievalSetting)]
 struct WireSetting {
     /// Most records, 1 to 100; 10 if left out.
+    #[serde(default, deserialize_with = "super::whole_number")]
     #[schema(minimum = 1, maximum = 100)]
     top_k: Option<usize>,
     /// Least score, 0 to 1; 0 if left out.

@@ -13,3 +13,20 @@ mod records;
 pub(super) mod vector_stores;
 
 pub(super) use dialect::speak;
+
+use serde::{Deserialize, Deserializer};
+
+/// A count, also where a client writes `3.0`; `null` is none.
+fn whole_number<'de, D: Deserializer<'de>>(given: D) -> Result<Option<usize>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(given)? else {
+        return Ok(None);
+    };
+    // Larger ones are beyond every limit.
+    let is_count = number.fract() == 0.0 && (0.0..=1e9).contains(&number);
+    match is_count {
+        true => Ok(Some(number as usize)),
+        false => Err(serde::de::Error::custom(format_args!(
+            "{number} is not a whole number that can be counted to"
+        ))),
+    }
+}

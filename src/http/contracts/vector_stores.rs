@@ -46,6 +46,7 @@ pub(in crate::http) struct VectorStoreSearchBody {
     #[serde(default)]
     filters: Option<WireFilter>,
     /// Most results, 1 to 50; 10 if left out.
+    #[serde(default, deserialize_with = "super::whole_number")]
     #[schema(minimum = 1, maximum = 50)]
     max_num_results: Option<usize>,
     /// Least score.
