@@ -191,6 +191,8 @@ pub struct ServerConfig {
     pub max_concurrent_searches: usize,
     /// How long requests under way may take to end at shutdown.
     pub drain_timeout_ms: u64,
+    /// Origins of pages that may use `/mcp`, besides those of this machine.
+    pub mcp_origins: Vec<String>,
 }
 
 /// `[log]`
@@ -299,6 +301,7 @@ impl Default for ServerConfig {
             search_deadline_ms: 500,
             max_concurrent_searches: 0,
             drain_timeout_ms: 10_000,
+            mcp_origins: Vec::new(),
         }
     }
 }

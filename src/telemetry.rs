@@ -141,6 +141,15 @@ impl Metrics {
         }
     }
 
+    /// One question was answered, or was not for the reason that `outcome` names.
+    pub fn answer(&self, outcome: &'static str, elapsed: Duration, degraded: &[Degraded]) {
+        histogram!("zhiku_answer_seconds").record(elapsed);
+        counter!("zhiku_answers_total", "outcome" => outcome).increment(1);
+        for reason in degraded {
+            counter!("zhiku_degraded_total", "reason" => reason.name()).increment(1);
+        }
+    }
+
     /// One search was refused because too many were running.
     pub fn search_refused(&self) {
         counter!("zhiku_searches_refused_total").increment(1);
@@ -187,6 +196,14 @@ fn describe() {
     describe_histogram!(
         "zhiku_search_seconds",
         "Time of a search, waiting included, by mode"
+    );
+    describe_histogram!(
+        "zhiku_answer_seconds",
+        "Time of an answer to the public, waiting included"
+    );
+    describe_counter!(
+        "zhiku_answers_total",
+        "Questions of the public, by outcome: answered, or why not"
     );
     describe_counter!(
         "zhiku_degraded_total",

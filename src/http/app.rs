@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Status};
 use super::problem::{Problem, ProblemKind};
+use crate::answer;
 use crate::assist::{self, Desk, Journal, NoJournal};
 use crate::call_records::CallRecords;
 use crate::config::{Config, ServerConfig};
@@ -34,6 +35,8 @@ pub struct App {
     call_records: Arc<OnceLock<CallRecords>>,
     /// How they are assisted.
     pub(super) assist: assist::Settings,
+    /// When the public is answered.
+    pub(super) answer: answer::Settings,
     /// Decides when days begin.
     pub(super) time_zone: TimeZone,
     /// Whether searches heed what agents adopted.
@@ -65,6 +68,7 @@ impl App {
             )),
             call_records: Arc::default(),
             assist: config.assist_settings(),
+            answer: config.answer_settings(),
             // Checked as the configuration was read.
             time_zone: config.time_zone().unwrap_or(TimeZone::UTC),
             heeds_lessons: config.retrieval.learned,

@@ -113,7 +113,7 @@ struct WireContributions {
 /// Where a hit stands in its original. Offsets count characters of the document's extracted text.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Citation)]
-struct WireCitation {
+pub(super) struct WireCitation {
     /// The file, relative to the corpus.
     path: String,
     /// Page of the original, from 1.
@@ -184,7 +184,7 @@ impl SearchReply {
         let reading = response.reading;
         Self {
             generation: response.generation,
-            took_ms: (took.as_secs_f64() * 100_000.0).round() / 100.0,
+            took_ms: took_ms(took),
             degraded: response.degraded.into_iter().map(Degraded::name).collect(),
             query: WireReading {
                 normalised: reading.normalised,
@@ -195,6 +195,11 @@ impl SearchReply {
             facets: response.facets.into(),
         }
     }
+}
+
+/// Milliseconds, to the hundredth.
+pub(super) fn took_ms(took: Duration) -> f64 {
+    (took.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
 /// An answer as JSON, in the shape of `POST /v1/search`.

@@ -4,11 +4,13 @@
 //! character offsets that JSON shows. It knows no index: what it serves comes from a [`Backend`].
 //! Who asks is a [`caller::Caller`], which every handler takes.
 
+mod answer;
 mod app;
 mod backend;
 mod caller;
 mod calls;
 mod changes;
+mod contracts;
 mod documents;
 mod extract;
 mod hits;

@@ -22,6 +22,7 @@ pub(super) enum ProblemKind {
     NoSuchRoute,
     NoSuchCall,
     DocumentNotFound,
+    NoSuchKnowledge,
     MethodNotAllowed,
     BodyTimeout,
     GenerationNotReached,
@@ -46,6 +47,11 @@ impl ProblemKind {
             Self::NoSuchRoute => (S::NOT_FOUND, "no_such_route", "No such address"),
             Self::NoSuchCall => (S::NOT_FOUND, "no_such_call", "No such call goes on"),
             Self::DocumentNotFound => (S::NOT_FOUND, "document_not_found", "No such document"),
+            Self::NoSuchKnowledge => (
+                S::NOT_FOUND,
+                "knowledge_not_found",
+                "No such knowledge base",
+            ),
             Self::MethodNotAllowed => (
                 S::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
@@ -154,6 +160,11 @@ impl Problem {
         }
     }
 
+    /// The status that it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.parts().0
+    }
+
     /// As a document, for where it is not an answer of its own.
     pub(super) fn into_body(self) -> ProblemBody {
         let (status, code, title) = self.kind.parts();
@@ -204,7 +215,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let kind = self.kind;
         let (status, ..) = kind.parts();
-        let mut response = (status, axum::Json(self.into_body())).into_response();
+        let mut response = (status, axum::Json(self.clone().into_body())).into_response();
+        // For contracts that put refusals in a form of their own.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);

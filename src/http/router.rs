@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
-use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,10 +14,11 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::app::App;
+use super::caller::Caller;
 use super::problem::{Problem, ProblemKind};
 use super::{
-    calls, changes, documents, learned, observe, operations, original, page, reports, search,
-    versions,
+    answer, calls, changes, contracts, documents, learned, observe, operations, original, page,
+    reports, search, versions,
 };
 
 /// What the description starts from. The routes below `/v1/documents/` share one pattern, so they
@@ -31,9 +32,11 @@ use super::{
         versions::list,
         versions::read,
         versions::diff,
+        contracts::mcp::described,
     ),
     tags(
-        (name = "search", description = "查询"),
+        (name = "search", description = "查询与回答"),
+        (name = "contracts", description = "第三方平台接口"),
         (name = "documents", description = "文档"),
         (name = "calls", description = "通话辅助"),
         (name = "reports", description = "统计与学习"),
@@ -46,6 +49,9 @@ struct Description;
 fn described() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(search::search))
+        .routes(routes!(answer::answer))
+        .routes(routes!(contracts::dify::retrieval))
+        .routes(routes!(contracts::vector_stores::search))
         .routes(routes!(documents::list))
         .route("/v1/documents/{*id}", get(documents::below))
         .routes(routes!(calls::hear))
@@ -76,14 +82,18 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// All routes, serving `app`.
 pub fn router(app: Arc<App>) -> Router {
     let (routes, description) = described().split_for_parts();
+    let endpoint = contracts::mcp::Endpoint::new(&app);
+    let mcp = async move |caller: Caller, request: Request| endpoint.answer(caller, request).await;
     routes
         .route("/", get(page::page))
+        .route(contracts::mcp::PATH, any(mcp))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(app.server.max_body_bytes))
         .layer(from_fn_with_state(Arc::clone(&app), observe::limit_time))
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(contracts::speak))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }

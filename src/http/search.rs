@@ -30,8 +30,10 @@ const MAX_FILTER_VALUES: usize = 1_000;
 #[schema(example = json!({"query": "退休金怎么领", "limit": 5, "filters": {"department": ["市人社局"]}}))]
 pub(super) struct SearchBody {
     /// The text as typed or said, 1 to 4,000 characters.
+    #[schema(min_length = 1, max_length = 4000)]
     query: String,
     /// Number of hits wanted, 1 to 100; 10 if left out.
+    #[schema(minimum = 1, maximum = 100)]
     limit: Option<usize>,
     /// Which indexes take part.
     #[serde(default)]
@@ -87,7 +89,7 @@ enum WireGroup {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = Filters)]
-struct WireFilters {
+pub(super) struct WireFilters {
     /// 归口部门, exact.
     department: Vec<String>,
     /// 类型: `policy`, `regulation`, `faq`, `guide`, `script`, `case`, or the Chinese name.
@@ -147,17 +149,7 @@ pub(super) async fn search(
 impl SearchBody {
     /// The request in domain terms, without a deadline yet.
     fn into_request(self, sight: &Sight) -> Result<SearchRequest, Problem> {
-        let n_chars = self.query.chars().count();
-        if self.query.trim().is_empty() {
-            return Err(Problem::field(
-                "query",
-                "is empty; give the words to search for",
-            ));
-        }
-        if n_chars > MAX_QUERY_CHARS {
-            let reason = format!("has {n_chars} characters; at most {MAX_QUERY_CHARS} are read");
-            return Err(Problem::field("query", reason));
-        }
+        check_query("query", &self.query)?;
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Problem::field(
@@ -185,7 +177,21 @@ impl SearchBody {
     }
 }
 
-fn read_date(given: &str) -> Result<Date, Problem> {
+/// Refuses a text that cannot be searched for; `field` is where it stands.
+pub(super) fn check_query(field: &str, text: &str) -> Result<(), Problem> {
+    let n_chars = text.chars().count();
+    if text.trim().is_empty() {
+        let reason = "is empty; give the words to search for";
+        return Err(Problem::field(field, reason));
+    }
+    if n_chars > MAX_QUERY_CHARS {
+        let reason = format!("has {n_chars} characters; at most {MAX_QUERY_CHARS} are read");
+        return Err(Problem::field(field, reason));
+    }
+    Ok(())
+}
+
+pub(super) fn read_date(given: &str) -> Result<Date, Problem> {
     Date::strptime("%Y-%m-%d", given).map_err(|_| {
         let given: String = given.chars().take(40).collect();
         Problem::field(
@@ -196,7 +202,7 @@ fn read_date(given: &str) -> Result<Date, Problem> {
 }
 
 impl WireFilters {
-    fn into_filters(self) -> Result<Filters, Problem> {
+    pub(super) fn into_filters(self) -> Result<Filters, Problem> {
         let lists = [
             ("filters.department", self.department.len()),
             ("filters.kind", self.kind.len()),
@@ -222,6 +228,7 @@ impl WireFilters {
             topic_business: self.topics.business,
             topic_object: self.topics.object,
             document_id: self.document_id,
+            metadata: None,
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::document::{Audience, Kind, Topics};
 use crate::sight::Sight;
 
 use super::LexicalError;
+use super::metadata_filter::MetadataFilter;
 use super::schema::{Fields, column};
 
 /// What a search is narrowed to. An empty list does not narrow; within a list any value will do,
@@ -25,6 +26,8 @@ pub struct Filters {
     pub topics: Topics,
     /// [`crate::document::Document::id`]
     pub document: Vec<String>,
+    /// What else a document must say of itself; [`Condition::mask`] does not judge it.
+    pub metadata: Option<MetadataFilter>,
 }
 
 /// Which documents pass, by validity.

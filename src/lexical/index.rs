@@ -14,6 +14,7 @@ use crate::text::{Analyser, canonical_doc_no};
 use super::LexicalError;
 use super::columns::ColumnCache;
 use super::filter::{audience_level, day_number};
+use super::metadata_filter::{EXPIRED, REPEALED};
 use super::references::{article_key, names_of};
 use super::schema::{self, Fields, TOKENIZER};
 use super::snapshot::LexicalSnapshot;
@@ -207,9 +208,7 @@ impl LexicalIndex {
         if let Some(day) = document.metadata.published_at {
             entry.add_i64(fields.published_at, day_number(day));
         }
-        if let Some(issuer) = &document.metadata.issuer {
-            entry.add_text(fields.issuer, issuer);
-        }
+        add_stated_columns(&mut entry, &fields, document);
         entry.add_bytes(fields.record, &encode_document(document, first_passage_no)?);
         self.change()?.add_document(entry)?;
         Ok(())
@@ -329,11 +328,31 @@ fn add_filter_columns(entry: &mut TantivyDocument, fields: &Fields, metadata: &M
             entry.add_i64(field, day_number(day));
         }
     }
-    if matches!(
-        metadata.status,
-        Some(Validity::Repealed | Validity::Expired)
-    ) {
-        entry.add_u64(fields.ended, 1);
+    match metadata.status {
+        Some(Validity::Repealed) => entry.add_u64(fields.ended, REPEALED),
+        Some(Validity::Expired) => entry.add_u64(fields.ended, EXPIRED),
+        Some(Validity::InForce | Validity::NotYet) | None => {}
+    }
+}
+
+/// What conditions on metadata look at besides.
+fn add_stated_columns(entry: &mut TantivyDocument, fields: &Fields, document: &Document) {
+    let metadata = &document.metadata;
+    entry.add_text(fields.id, &document.id);
+    entry.add_text(fields.path, &document.path);
+    entry.add_text(fields.stated_title, &document.title);
+    for (field, text) in [
+        (fields.issuer, &metadata.issuer),
+        (fields.stated_doc_no, &metadata.doc_no),
+        (fields.level, &metadata.level),
+        (fields.source_url, &metadata.source_url),
+    ] {
+        if let Some(text) = text {
+            entry.add_text(field, text);
+        }
+    }
+    for keyword in &metadata.keywords {
+        entry.add_text(fields.keyword, keyword);
     }
 }
 

@@ -12,6 +12,7 @@ mod columns;
 mod filter;
 mod holding;
 mod index;
+mod metadata_filter;
 mod query;
 mod references;
 mod schema;
@@ -24,6 +25,7 @@ mod tokens;
 
 pub use filter::{Admission, Filters};
 pub use index::{Amount, LexicalIndex};
+pub use metadata_filter::{MetadataField, MetadataFilter, TextTest};
 pub use query::{LexicalQuery, QUESTION_WORDS, QueryTerm, TermKind};
 pub use references::DocumentPassages;
 pub use scoring::{TermContribution, idf};

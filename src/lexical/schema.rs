@@ -51,12 +51,26 @@ pub struct Fields {
     pub effective_from: Field,
     /// Last day in force, in days since 1970-01-01; absent if unknown.
     pub effective_to: Field,
-    /// 1 if stated to be repealed or expired.
+    /// 1 if stated to be repealed, 2 if stated to have expired.
     pub ended: Field,
     /// 发布日期 in days since 1970-01-01, on the document's record; absent if unknown.
     pub published_at: Field,
     /// 发文机关, on the document's record.
     pub issuer: Field,
+    /// Identity of the document once more, on the document's record, as a column.
+    pub id: Field,
+    /// The file, on the document's record.
+    pub path: Field,
+    /// 标题 as it stands, on the document's record.
+    pub stated_title: Field,
+    /// 发文字号 as it stands, on the document's record.
+    pub stated_doc_no: Field,
+    /// 层级, on the document's record.
+    pub level: Field,
+    /// 关键词, on the document's record.
+    pub keyword: Field,
+    /// 来源网址, on the document's record.
+    pub source_url: Field,
     /// The stored record, JSON.
     pub record: Field,
 }
@@ -78,6 +92,13 @@ pub mod column {
     pub const ENDED: &str = "ended";
     pub const PUBLISHED_AT: &str = "published_at";
     pub const ISSUER: &str = "issuer";
+    pub const ID: &str = "id";
+    pub const PATH: &str = "path";
+    pub const STATED_TITLE: &str = "stated_title";
+    pub const STATED_DOC_NO: &str = "stated_doc_no";
+    pub const LEVEL: &str = "level";
+    pub const KEYWORD: &str = "keyword";
+    pub const SOURCE_URL: &str = "source_url";
 }
 
 /// The schema and the handles of its fields.
@@ -119,7 +140,14 @@ pub fn build() -> (Schema, Fields) {
         effective_to: schema.add_i64_field(column::EFFECTIVE_TO, number.clone()),
         ended: schema.add_u64_field(column::ENDED, number.clone()),
         published_at: schema.add_i64_field(column::PUBLISHED_AT, number),
-        issuer: schema.add_text_field(column::ISSUER, names),
+        issuer: schema.add_text_field(column::ISSUER, names.clone()),
+        id: schema.add_text_field(column::ID, names.clone()),
+        path: schema.add_text_field(column::PATH, names.clone()),
+        stated_title: schema.add_text_field(column::STATED_TITLE, names.clone()),
+        stated_doc_no: schema.add_text_field(column::STATED_DOC_NO, names.clone()),
+        level: schema.add_text_field(column::LEVEL, names.clone()),
+        keyword: schema.add_text_field(column::KEYWORD, names.clone()),
+        source_url: schema.add_text_field(column::SOURCE_URL, names),
         record: schema.add_bytes_field("record", BytesOptions::default().set_stored()),
     };
     (schema.build(), fields)

@@ -279,8 +279,9 @@ impl LexicalSnapshot {
     fn passing(&self, condition: &Condition) -> Result<Option<PassageSet>, LexicalError> {
         let mut passing = PassageSet::new();
         let mut n_passing = 0;
+        let meeting = self.meeting_of(condition)?;
         for (segment, columns) in self.segments() {
-            let mask = self.mask(condition, segment, columns)?;
+            let mask = self.mask(condition, meeting.as_ref(), segment, columns)?;
             for doc in segment.doc_ids_alive() {
                 let no = columns.passage_no[doc as usize];
                 if no != NO_PASSAGE && mask.as_ref().is_none_or(|mask| mask[doc as usize]) {
@@ -292,13 +293,32 @@ impl LexicalSnapshot {
         Ok((n_passing < self.inner.n_passages).then_some(passing))
     }
 
+    /// What meets the condition on metadata, if there is one.
+    fn meeting_of(&self, condition: &Condition) -> Result<Option<PassageSet>, LexicalError> {
+        let filter = condition.filters.metadata.as_ref();
+        filter
+            .map(|filter| self.meeting(filter, condition.day))
+            .transpose()
+    }
+
+    /// Whether another document replaces the one with this first passage, on a day.
+    pub(super) fn is_replaced(&self, first_passage_no: PassageNo, day: i64) -> bool {
+        self.succession.is_replaced(first_passage_no, day)
+    }
+
     fn mask(
         &self,
         condition: &Condition,
+        meeting: Option<&PassageSet>,
         segment: &SegmentReader,
         columns: &SegmentColumns,
     ) -> Result<Mask, LexicalError> {
         let mut mask = condition.mask(segment, &self.inner.fields)?;
+        if let Some(meeting) = meeting {
+            narrow(&mut mask, segment, |doc| {
+                meeting.contains(columns.first_passage_no[doc as usize])
+            });
+        }
         let day = day_number(condition.day);
         if condition.admission == Admission::InForce && self.succession.concerns(day) {
             narrow(&mut mask, segment, |doc| {
@@ -360,9 +380,10 @@ impl LexicalSnapshot {
             sight: sight.clone(),
             admission,
         };
+        let meeting = self.meeting_of(&condition)?;
         let masks = self
             .segments()
-            .map(|(segment, columns)| self.mask(&condition, segment, columns))
+            .map(|(segment, columns)| self.mask(&condition, meeting.as_ref(), segment, columns))
             .collect::<Result<Vec<_>, _>>()?;
         let passes = |address: &DocAddress| {
             masks[address.segment_ord as usize]

@@ -18,6 +18,7 @@ pub fn conditions(filters: &Filters) -> lexical::Filters {
             object: filters.topic_object.clone(),
         },
         document: filters.document_id.clone(),
+        metadata: filters.metadata.clone(),
     }
 }
 

@@ -25,7 +25,7 @@ mod questions;
 mod reading;
 mod search;
 
-pub use crate::lexical::{Admission, RelatedDocument};
+pub use crate::lexical::{Admission, MetadataField, MetadataFilter, RelatedDocument, TextTest};
 pub use asked::AskedWord;
 pub use confidence::{Calibration, CalibrationError, Signals};
 pub use learned::{Learned, LearnedWording};
@@ -71,6 +71,8 @@ pub struct Filters {
     pub topic_object: Vec<String>,
     /// Document ids.
     pub document_id: Vec<String>,
+    /// What else a document must say of itself.
+    pub metadata: Option<MetadataFilter>,
 }
 
 /// One query, with who asks and how much time there is.

@@ -28,8 +28,10 @@ async fn the_description_lists_the_routes() {
     }
     let expected = [
         "GET /healthz",
+        "POST /mcp",
         "GET /metrics",
         "GET /readyz",
+        "POST /v1/answer",
         "DELETE /v1/calls/{id}",
         "GET /v1/calls/{id}",
         "POST /v1/calls/{id}/end",
@@ -40,6 +42,7 @@ async fn the_description_lists_the_routes() {
         "POST /v1/calls/{id}/utterances",
         "GET /v1/calls/{id}/ws",
         "GET /v1/changes",
+        "POST /v1/dify/retrieval",
         "GET /v1/documents",
         "GET /v1/documents/{id}",
         "GET /v1/documents/{id}/diff",
@@ -53,22 +56,31 @@ async fn the_description_lists_the_routes() {
         "GET /v1/reports/trending",
         "GET /v1/reports/usage",
         "POST /v1/search",
+        "POST /v1/vector_stores/{id}/search",
     ];
     assert_eq!(listed, expected);
     // Calls come and go: their tests go through every route.
     for operation in listed.iter().filter(|listed| !listed.contains("/calls/")) {
         let (method, path) = operation.split_once(' ').unwrap();
         let path = path
+            .replace("stores/{id}", "stores/all")
             .replace("{id}", "人社局/养老金.md")
             .replace("{version}", "1")
             .replace("/diff", "/diff?from=1&to=2");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let body = match path.as_str() {
             "/v1/reindex" => serde_json::json!({"path": null}),
+            "/mcp" => serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
+            "/v1/dify/retrieval" => serde_json::json!({
+                "knowledge_id": "all", "query": "退休金", "retrieval_setting": {"top_k": 1},
+            }),
             "/v1/learned" => serde_json::json!({"document_id": "人社局/养老金.md", "counts": true}),
             _ => serde_json::json!({"query": "退休金"}),
         };
-        let response = server.request(method, &path).json(&body).send().await;
+        let request = server
+            .request(method, &path)
+            .header("accept", "application/json, text/event-stream");
+        let response = request.json(&body).send().await;
         assert!(response.unwrap().status().is_success(), "{operation}");
     }
 }

@@ -189,6 +189,7 @@ async fn a_request_reaches_the_backend_as_asked() {
         topic_business: texts(&["社保"]),
         topic_object: texts(&["老年人"]),
         document_id: texts(&["人社局/养老金.md"]),
+        metadata: None,
     };
     assert_eq!(request.filters, expected);
 }

@@ -151,7 +151,12 @@ impl Backend for FakeBackend {
 
     fn documents(&self, query: &DocumentQuery) -> Result<DocumentPage, BackendError> {
         self.listings.lock().unwrap().push(query.clone());
-        let visible = self.visible(&query.sight);
+        let mut visible = self.visible(&query.sight);
+        let of_department = |d: &&Document| {
+            let department = d.metadata.department.as_ref();
+            query.department.is_empty() || department.is_some_and(|d| query.department.contains(d))
+        };
+        visible.retain(of_department);
         let summary = |d: &&Document| DocumentSummary {
             id: d.id.clone(),
             path: d.path.clone(),
@@ -388,12 +393,16 @@ impl TestServer {
         self.request(Method::GET, path).send().await.unwrap()
     }
 
-    pub async fn search(&self, body: Value) -> Response {
-        self.request(Method::POST, "/v1/search")
+    pub async fn post(&self, path: &str, body: Value) -> Response {
+        self.request(Method::POST, path)
             .json(&body)
             .send()
             .await
             .unwrap()
+    }
+
+    pub async fn search(&self, body: Value) -> Response {
+        self.post("/v1/search", body).await
     }
 
     /// A plain search.
