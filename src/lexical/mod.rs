@@ -18,6 +18,7 @@ mod schema;
 pub mod scoring;
 mod search;
 mod snapshot;
+mod sounds;
 mod stored;
 mod succession;
 mod tokens;
