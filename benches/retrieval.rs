@@ -163,6 +163,7 @@ fn retrieval(criterion: &mut Criterion) {
     let settings = RetrievalSettings {
         fusion,
         n_candidates: 200,
+        by_sound: true,
         time_zone: jiff::tz::TimeZone::UTC,
     };
     let retriever = Retriever::new(Arc::new(index), settings).expect("a retriever");

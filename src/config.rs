@@ -133,6 +133,8 @@ pub struct RetrievalConfig {
     pub lexical_weight: f32,
     /// Candidates that each side contributes to a query, 1..=10,000.
     pub candidates: usize,
+    /// Whether a query is also read as what sounds like it, where it reads badly as it is.
+    pub by_sound: bool,
     /// Whether wordings under which agents adopted an answer lead to it.
     pub learned: bool,
 }
@@ -269,6 +271,7 @@ impl Default for RetrievalConfig {
             fusion: Fusion::Weighted,
             lexical_weight: 0.6,
             candidates: 200,
+            by_sound: true,
             learned: true,
         }
     }

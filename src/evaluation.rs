@@ -9,6 +9,7 @@
 pub mod answers;
 pub mod calls;
 pub mod measures;
+pub mod noise;
 pub mod pack;
 pub mod reliability;
 pub mod run;
@@ -16,6 +17,7 @@ pub mod run;
 pub use answers::{AnswerMeasures, JudgedQuestions, outcome};
 pub use calls::{CallMeasures, JudgedCall, Screen, read_calls};
 pub use measures::Measures;
+pub use noise::{Noise, Noisy};
 pub use pack::{Pack, PackDocument, PackError, PackQuery};
 pub use reliability::{Outcome, Reliability};
 pub use run::{Evaluation, RankedQuery, evaluate};

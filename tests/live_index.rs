@@ -416,6 +416,11 @@ fn a_lexicon_takes_effect_live() {
         let wanted = analyser(&site.corpus()).lexicon_hash().to_owned();
         followed.until("the synonym", || terms(&wanted));
         assert_eq!(followed.paths("暂住证")[0], "b.md");
+        site.write("_lexicon/dialect.txt", "住埠紙 => 居住证\n");
+        let wanted = analyser(&site.corpus()).lexicon_hash().to_owned();
+        followed.until("the dialect word", || terms(&wanted));
+        assert_eq!(followed.paths("住埠纸")[0], "b.md", "in either script");
+        assert_eq!(followed.paths("住埠紙")[0], "b.md");
         let before = followed.index.snapshot();
         site.write("_lexicon/words.txt", "云溪通卡\n");
         let wanted = analyser(&site.corpus()).lexicon_hash().to_owned();

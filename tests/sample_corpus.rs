@@ -66,6 +66,7 @@ static SAMPLE: LazyLock<Sample> = LazyLock::new(|| {
             lexical_weight: 0.6,
         },
         n_candidates: 200,
+        by_sound: true,
         time_zone: jiff::tz::TimeZone::UTC,
     };
     let retriever = Retriever::new(index, settings).unwrap();

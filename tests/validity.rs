@@ -74,6 +74,7 @@ impl Site {
                 lexical_weight: 0.6,
             },
             n_candidates: 100,
+            by_sound: true,
             time_zone: TimeZone::fixed(offset(8)),
         };
         let now_s = Arc::new(AtomicI64::new(0));

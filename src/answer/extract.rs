@@ -270,7 +270,7 @@ fn cut(text: &str, part: ByteSpan, limit: usize) -> ByteSpan {
     };
     let is_pause = |c: char| "，、；：,;: |\t".contains(c);
     let pauses = within[..end].char_indices().filter(|(_, c)| is_pause(*c));
-    let pause = pauses.map(|(at, c)| at + c.len_utf8()).last();
+    let pause = pauses.map(|(at, c)| at + c.len_utf8()).next_back();
     trimmed(
         text,
         ByteSpan::new(part.start, part.start + pause.unwrap_or(end)),

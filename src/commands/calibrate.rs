@@ -14,17 +14,21 @@ use clap::Args;
 use serde_json::json;
 
 use super::Places;
+use super::eval::share;
 use super::output::{print, print_line};
 use super::packs::{PackIndex, request};
 use super::workplace::{calibration_path, ingredients, open_calibration, retrieval_settings};
 use crate::config::Config;
 use crate::evaluation::pack::Judged;
-use crate::evaluation::{Outcome, Pack, Reliability};
+use crate::evaluation::{Noise, Outcome, Pack, Reliability};
 use crate::retrieval::confidence::{Logistic, SIGNAL_NAMES, Sample};
 use crate::retrieval::{Calibration, Hit, Mode, Retriever};
 
 /// Hits of a question that the fit sees: what is second or third must know that it is not first.
 const FITTED_HITS: usize = 3;
+
+/// Seed of the noise of tested questions.
+const NOISE_SEED: u64 = 1;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -35,6 +39,9 @@ pub struct Arguments {
     /// Folder in BEIR layout to test on afterwards; repeatable
     #[arg(long, value_name = "PACK")]
     test: Vec<PathBuf>,
+    /// Mishear this share of the characters of the questions that are tested, as `zhiku eval` does
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    noise: f32,
     /// Most questions of one pack that take part
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     max_questions: usize,
@@ -76,7 +83,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut tests = Vec::new();
     for folder in &arguments.test {
-        let pack = Pack::read(folder)?;
+        let mut pack = Pack::read(folder)?;
+        pack.mishear(&Noise::new(arguments.noise, 0.0, NOISE_SEED));
         eprintln!("{}：检验", pack.name);
         let answers = Answers::of(&config, &pack, n)?;
         answers.describe(&pack.name, &mut samples);

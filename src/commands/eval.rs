@@ -19,7 +19,7 @@ use super::search::ModeName;
 use super::workplace::{ingredients, retrieval_settings};
 use super::{Places, eval_answers, eval_calls};
 use crate::config::Overrides;
-use crate::evaluation::{Pack, evaluate};
+use crate::evaluation::{Noise, Pack, evaluate};
 use crate::retrieval::{Mode, Retriever, SearchError};
 
 /// Depth of a ranking, as recall@100 wants it.
@@ -34,7 +34,7 @@ pub struct Arguments {
     pack: Option<PathBuf>,
     /// Measure recommendations instead: transcripts with what should be on the screen, put to the
     /// index
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pack", "mode", "embedding", "run"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pack", "mode", "embedding", "run", "noise", "noise_similar", "seed"])]
     calls: Option<PathBuf>,
     /// Measure answers instead: a folder with questions.jsonl and unanswerable.jsonl, put to the index
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["pack", "calls", "mode", "embedding", "run"])]
@@ -48,6 +48,18 @@ pub struct Arguments {
     /// Embedding model instead of the configured one
     #[arg(long, value_name = "MODEL")]
     embedding: Option<String>,
+    /// Replace this share of the queries' Chinese characters, 0 to 1, as a speech recogniser mishears
+    /// them: each, independently, by another with the same usual reading whatever the tone, common
+    /// characters more often
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    noise: f32,
+    /// Share of the replaced characters that take one of a similar syllable instead (n/l, z/zh,
+    /// c/ch, s/sh, an/ang, en/eng, in/ing), 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    noise_similar: f32,
+    /// Seed of the noise: the same one replaces the same characters
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -72,7 +84,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Some(folder) = &arguments.pack else {
         bail!("name a pack to measure");
     };
-    let pack = Pack::read(folder)?;
+    let mut pack = Pack::read(folder)?;
+    let noise = Noise::new(arguments.noise, arguments.noise_similar, arguments.seed);
+    let (n_replaced, n_characters) = pack.mishear(&noise);
     let ingredients = ingredients(&config)?;
     let embedding = ingredients
         .embedder
@@ -100,6 +114,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "n_documents": snapshot.words.n_documents(),
         "n_passages": snapshot.words.n_passages(),
         "n_queries": evaluation.queries.len(),
+        "noise": {
+            "rate": f64::from((arguments.noise * 1e4).round()) / 1e4,
+            "similar": f64::from((arguments.noise_similar * 1e4).round()) / 1e4,
+            "seed": arguments.seed,
+            "n_replaced": n_replaced,
+            "n_characters": n_characters,
+        },
         "metrics": {
             "ndcg@10": mean.ndcg_at_10,
             "mrr@10": mean.mrr_at_10,
@@ -134,6 +155,14 @@ fn rank(retriever: &Retriever, query: &str, mode: Mode) -> Result<Vec<(String, f
         ranking.extend(also);
     }
     Ok(ranking)
+}
+
+/// A share as it is given on the command line.
+pub(super) fn share(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("give a number from 0 to 1, such as 0.1".to_owned()),
+    }
 }
 
 fn to_text(report: &serde_json::Value) -> String {

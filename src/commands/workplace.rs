@@ -126,6 +126,7 @@ pub(super) fn retrieval_settings(config: &Config) -> anyhow::Result<RetrievalSet
             Fusion::ReciprocalRank => FusionMethod::ReciprocalRank,
         },
         n_candidates: config.retrieval.candidates,
+        by_sound: config.retrieval.by_sound,
         time_zone: config.time_zone()?,
     })
 }

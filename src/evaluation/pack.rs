@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
+use super::noise::Noise;
+
 /// One query of a pack.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PackQuery {
@@ -104,6 +106,18 @@ impl Pack {
         &self,
     ) -> Result<impl Iterator<Item = Result<PackDocument, PackError>>, PackError> {
         JsonLines::open(&self.corpus_path)
+    }
+
+    /// Replaces characters of the queries. How many it replaced, of how many that it could have.
+    pub fn mishear(&mut self, noise: &Noise) -> (usize, usize) {
+        let (mut n_replaced, mut n_characters) = (0, 0);
+        for (number, query) in self.queries.iter_mut().enumerate() {
+            let noisy = noise.apply(&query.text, number);
+            n_replaced += noisy.n_replaced;
+            n_characters += noisy.n_characters;
+            query.text = noisy.text;
+        }
+        (n_replaced, n_characters)
     }
 
     /// The queries that have at least one relevant document, with their judgements, in file order.

@@ -35,6 +35,10 @@ pub(super) struct SearchReply {
 struct WireReading {
     /// Normal form.
     normalised: String,
+    /// What was probably said, where the query reads as if it was misheard: words that sound alike
+    /// were looked up in place of those written. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heard_as: Option<String>,
     /// Words that were looked up, in query order.
     terms: Vec<String>,
     /// Document numbers, laws and articles recognised.
@@ -189,6 +193,7 @@ impl SearchReply {
             query: WireReading {
                 normalised: reading.normalised,
                 terms: reading.terms,
+                heard_as: reading.heard_as,
                 references: reading.references,
             },
             hits: response.hits.into_iter().map(WireHit::from).collect(),

@@ -13,6 +13,8 @@ use crate::document::PassageNo;
 
 use super::LexicalError;
 use super::schema::{Fields, column};
+use super::sounds::read_pairs;
+use crate::text::sound::PairTable;
 
 /// Stands where a tantivy document is no passage but a document's record.
 pub const NO_PASSAGE: PassageNo = PassageNo::MAX;
@@ -26,6 +28,8 @@ pub struct SegmentColumns {
     pub first_passage_no: Vec<PassageNo>,
     /// How many terms the passage has, as tantivy's one-byte approximation.
     pub length_id: Vec<u8>,
+    /// Pairs of neighbouring characters, by how they sound.
+    pub pairs: Arc<PairTable>,
 }
 
 impl SegmentColumns {
@@ -48,6 +52,7 @@ impl SegmentColumns {
             length_id: (0..segment.max_doc())
                 .map(|doc| lengths.fieldnorm_id(doc))
                 .collect(),
+            pairs: Arc::new(read_pairs(segment, fields)?),
         })
     }
 }

@@ -19,6 +19,7 @@ mod schema;
 pub mod scoring;
 mod search;
 mod snapshot;
+mod sounds;
 mod stored;
 mod succession;
 mod tokens;

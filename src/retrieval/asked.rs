@@ -43,7 +43,7 @@ pub fn asked_words(snapshot: &Snapshot, reading: &Reading) -> Result<Vec<AskedWo
     let rarities: BTreeMap<&str, f32> = prepared.rarities().collect();
     let unknown = idf(1, snapshot.words.n_passages() as u64);
     let mut seen = BTreeSet::new();
-    let text = &reading.normalised;
+    let text = reading.said();
     let cut = snapshot.analyser.plain_words(text);
     let words = cut
         .iter()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use aho_corasick::AhoCorasick;
 
+use super::reading::Reading;
 use crate::document::ByteSpan;
 use crate::text::{Analyser, Normalised, Reference, Term, is_han, is_stop_word, references};
 
@@ -43,6 +44,16 @@ impl QueryTerms {
     /// Words of two characters or more weigh their length, pairs inside longer words one. A single
     /// character counts only in a query that has nothing longer.
     pub fn of(analyser: &Analyser, normalised_query: &str) -> Self {
+        Self::both(analyser, normalised_query, normalised_query)
+    }
+
+    /// The terms of what was said; what was written in its place stands for the same terms.
+    pub fn of_reading(analyser: &Analyser, reading: &Reading) -> Self {
+        Self::both(analyser, reading.said(), &reading.normalised)
+    }
+
+    /// `written` is as long as `normalised_query`, character by character.
+    fn both(analyser: &Analyser, normalised_query: &str, written: &str) -> Self {
         let mut terms = Terms::default();
         let words = analyser.words(normalised_query);
         let is_long = |term: &Term| term.text.chars().nth(1).is_some();
@@ -52,6 +63,9 @@ impl QueryTerms {
             let term = terms.add(&word.text, weight, None);
             for synonym in analyser.synonyms(&word.text) {
                 terms.add(synonym, weight, Some(term));
+            }
+            if let Some(as_written) = written.get(word.span.start..word.span.end) {
+                terms.add(as_written, weight, Some(term));
             }
         }
         for (_, reference) in references(normalised_query) {

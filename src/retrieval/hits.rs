@@ -78,7 +78,7 @@ pub fn collect(
         })
         .collect();
 
-    let terms = QueryTerms::of(&snapshot.analyser, &reading.normalised);
+    let terms = QueryTerms::of_reading(&snapshot.analyser, reading);
     let mut loaded: Vec<Option<Loaded>> = loaded.into_iter().map(Some).collect();
     let mut hits = Vec::with_capacity(groups.len());
     for (group, also_in) in groups.iter().zip(also_in) {
@@ -230,6 +230,9 @@ fn explain(
         parts.question,
         parts.document
     );
+    if let Some(heard_as) = &reading.heard_as {
+        text.push_str(&format!("按读音理解为：{heard_as}\n"));
+    }
     for term in snapshot
         .words
         .explain(&reading.lexical, candidate.passage)?

@@ -16,6 +16,7 @@ mod conditions;
 pub mod confidence;
 pub mod fusion;
 pub mod grouping;
+mod hearing;
 pub mod highlight;
 mod hits;
 mod learned;
@@ -172,6 +173,9 @@ impl Degraded {
 pub struct QueryReading {
     /// Normal form.
     pub normalised: String,
+    /// What was probably said, in normal form, where that is not what is written: words that sound
+    /// alike were looked up in its place.
+    pub heard_as: Option<String>,
     /// Words that were looked up, in query order.
     pub terms: Vec<String>,
     /// Document numbers, laws and articles recognised, in canonical form.

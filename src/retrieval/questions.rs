@@ -33,7 +33,7 @@ pub fn heed_questions(
     candidates: &mut [Candidate],
 ) -> Result<BTreeMap<PassageNo, StoredPassage>, SearchError> {
     let mut read = BTreeMap::new();
-    let asked = pairs(&reading.normalised);
+    let asked = pairs(reading.said());
     for candidate in candidates.iter_mut().take(N_READ) {
         let Some(stored) = words.passage(candidate.passage)? else {
             continue;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::QueryReading;
 use crate::document::PassageNo;
 use crate::lexical::{DocumentPassages, LexicalError, LexicalQuery, LexicalSnapshot};
+use crate::text::sound::Heard;
 use crate::text::{Analyser, Reference, canonical_law_name, endings, normalise, references};
 
 /// References that are looked up; each may cost the reading of a whole document.
@@ -20,29 +21,46 @@ pub struct Reading {
     pub references: Vec<Reference>,
     /// Words in query order, each once.
     pub words: Vec<String>,
+    /// What was likelier said than [`Reading::normalised`], in normal form; `None` if nothing is.
+    pub heard_as: Option<String>,
+    /// Whether its references are those of [`Reading::heard_as`].
+    pub names_by_sound: bool,
 }
 
 impl Reading {
     /// Reads the text as typed. Never fails: a query without words finds nothing by words.
     pub fn of(analyser: &Analyser, query: &str) -> Self {
         let normalised = normalise(query).as_str().to_owned();
-        let mut words: Vec<String> = Vec::new();
-        for term in analyser.words(&normalised) {
-            if !words.contains(&term.text) {
-                words.push(term.text);
-            }
-        }
-        let references = references(&normalised)
-            .into_iter()
-            .map(|(_, reference)| reference)
-            .take(MAX_REFERENCES)
-            .collect();
         Self {
             lexical: LexicalQuery::new(analyser, query),
+            references: referred(&normalised),
+            words: distinct_words(analyser, &normalised),
             normalised,
-            references,
-            words,
+            heard_as: None,
+            names_by_sound: false,
         }
+    }
+
+    /// The same query, parts of which were probably misheard. What it names is read anew from what
+    /// was said, unless it `names` something as it is written.
+    pub fn heard(self, analyser: &Analyser, heard: &Heard, names: bool) -> Self {
+        let said = heard.text();
+        Self {
+            lexical: LexicalQuery::heard(analyser, &self.normalised, heard),
+            references: match names {
+                true => self.references,
+                false => referred(said),
+            },
+            words: distinct_words(analyser, said),
+            heard_as: Some(said.to_owned()),
+            names_by_sound: !names,
+            normalised: self.normalised,
+        }
+    }
+
+    /// What was said, as far as is known, in normal form.
+    pub fn said(&self) -> &str {
+        self.heard_as.as_deref().unwrap_or(&self.normalised)
     }
 
     /// The passages that the query names, in the order it names them, each once.
@@ -95,10 +113,29 @@ impl Reading {
     pub fn for_caller(&self) -> QueryReading {
         QueryReading {
             normalised: self.normalised.clone(),
+            heard_as: self.heard_as.clone(),
             terms: self.words.clone(),
             references: self.references.iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+fn distinct_words(analyser: &Analyser, normalised: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for term in analyser.words(normalised) {
+        if !words.contains(&term.text) {
+            words.push(term.text);
+        }
+    }
+    words
+}
+
+fn referred(normalised: &str) -> Vec<Reference> {
+    let references = references(normalised).into_iter();
+    references
+        .map(|(_, reference)| reference)
+        .take(MAX_REFERENCES)
+        .collect()
 }
 
 /// The passages of an article, or all of them when the document has no such article.

@@ -13,6 +13,7 @@ use super::candidates::{Candidate, rank};
 use super::conditions::{conditions, facets};
 use super::confidence::{Evidence, Signals};
 use super::fusion::{Fused, FusionError, FusionMethod, QueryShape};
+use super::hearing::listen;
 use super::hits::collect;
 use super::learned::{Learned, LearnedWording, raise};
 use super::likeness::{Wording, group_alike};
@@ -26,6 +27,7 @@ use super::{
 use crate::document::PassageNo;
 use crate::engine::{PassageIndex, Snapshot};
 use crate::lexical::{Admission, LexicalError, LexicalQuery, PreparedQuery};
+use crate::text::sound;
 use crate::vector::{PassageSet, VectorError};
 
 /// Most passages that a query may name by document number, title or article.
@@ -38,6 +40,8 @@ pub struct RetrievalSettings {
     pub fusion: FusionMethod,
     /// Candidates that each side contributes, at least; more when more hits are wanted.
     pub n_candidates: usize,
+    /// Whether a query is also read as what sounds like it, where it reads badly as it is.
+    pub by_sound: bool,
     /// Decides what day it is.
     pub time_zone: TimeZone,
 }
@@ -58,6 +62,9 @@ impl Retriever {
     /// # Errors
     /// Whatever the system says when the model's thread cannot be started.
     pub fn new(index: Arc<PassageIndex>, settings: RetrievalSettings) -> std::io::Result<Self> {
+        if settings.by_sound {
+            sound::load();
+        }
         let embedder = index
             .embedder()
             .cloned()
@@ -139,7 +146,7 @@ impl Retriever {
         validate(request)?;
         let snapshot = self.index.snapshot();
         let day = request.as_of.unwrap_or_else(|| self.today());
-        let reading = Reading::of(&snapshot.analyser, &request.query);
+        let mut reading = Reading::of(&snapshot.analyser, &request.query);
         let conditions = conditions(&request.filters);
         let allowed = |admission| {
             snapshot
@@ -148,7 +155,11 @@ impl Retriever {
         };
         // A rule that is asked for by its number is shown even when it is no longer in force: the
         // caller learns that it is not. Its passages compete with each other like those of any rule.
-        let named = named(&snapshot, &reading, allowed(Admission::Any)?.as_deref())?;
+        let visible = allowed(Admission::Any)?;
+        if self.settings.by_sound {
+            reading = listen(&snapshot, reading, visible.as_deref())?;
+        }
+        let named = named(&snapshot, &reading, visible.as_deref())?;
         let filter = with_named(allowed(request.admission)?, &named);
 
         let learned = self.learned.load();
@@ -184,7 +195,7 @@ impl Retriever {
         )?;
         if let Some(evidence) = &evidence {
             let is_hybrid = request.mode == Mode::Hybrid && degraded.is_empty();
-            self.judge(&mut hits, evidence, is_hybrid);
+            self.judge(&mut hits, evidence, is_hybrid, &reading);
         }
         if let Some(wording) = wording {
             // The likeliest last, so that it comes before the others.
@@ -242,7 +253,7 @@ impl Retriever {
         let mut degraded = Vec::new();
         let pending = match request.mode {
             Mode::Lexical => None,
-            Mode::Hybrid | Mode::Vector => Some(self.ask(snapshot, request)),
+            Mode::Hybrid | Mode::Vector => Some(self.ask(snapshot, request, reading)),
         };
         let mut lexical = match request.mode {
             Mode::Vector => Vec::new(),
@@ -302,7 +313,7 @@ impl Retriever {
     }
 
     /// Says of every hit how likely it is right.
-    fn judge(&self, hits: &mut [Hit], evidence: &Evidence, is_hybrid: bool) {
+    fn judge(&self, hits: &mut [Hit], evidence: &Evidence, is_hybrid: bool, reading: &Reading) {
         let by_itself = |hit: &Hit| hit.score - hit.contributions.reference;
         let scores: Vec<f32> = hits.iter().map(by_itself).collect();
         let calibration = self.calibration.as_deref().filter(|calibration| {
@@ -313,17 +324,19 @@ impl Retriever {
             let others = scores.iter().enumerate().filter(|(other, _)| *other != at);
             let rival = others.map(|(_, score)| *score).fold(0.0, f32::max);
             let signals = Signals::of(hit, rival, evidence);
-            let is_named = hit.contributions.reference > 0.0;
+            // A name that was only heard is not as good as one that was written.
+            let is_named = hit.contributions.reference > 0.0 && !reading.names_by_sound;
             hit.signals = Some(signals);
             hit.confidence = calibration
                 .map(|calibration| calibration.confidence(&signals, is_hybrid, is_named));
         }
     }
 
-    fn ask(&self, snapshot: &Snapshot, request: &SearchRequest) -> Pending {
+    fn ask(&self, snapshot: &Snapshot, request: &SearchRequest, reading: &Reading) -> Pending {
         match &self.embedder {
             Some(embedder) if snapshot.vectors.is_some() => {
-                embedder.ask(&request.query, request.deadline)
+                let text = reading.heard_as.as_ref().unwrap_or(&request.query);
+                embedder.ask(text, request.deadline)
             }
             _ => Pending::Unavailable,
         }

@@ -10,6 +10,7 @@ mod personal;
 mod places;
 mod references;
 mod segment;
+pub mod sound;
 mod stop_words;
 
 pub use lexicon::{Lexicon, LexiconProblem};

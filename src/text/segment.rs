@@ -221,6 +221,11 @@ impl Analyser {
         bigrams
     }
 
+    /// Whether the dictionary, or the lexicon, has a word.
+    pub fn knows(&self, word: &str) -> bool {
+        self.shared.jieba.has_word(word)
+    }
+
     /// [`Lexicon::hash`] of the lexicon, empty without one: another hash means other terms.
     pub fn lexicon_hash(&self) -> &str {
         &self.shared.lexicon_hash

@@ -86,6 +86,7 @@ fn full_response() -> SearchResponse {
         degraded: vec![Degraded::VectorTimeout],
         reading: QueryReading {
             normalised: "退休金怎么领".to_owned(),
+            heard_as: None,
             terms: vec!["退休金".to_owned(), "领".to_owned()],
             references: vec!["云人社规〔2024〕3号".to_owned()],
         },
@@ -399,4 +400,19 @@ async fn faults_of_ours_say_nothing_about_themselves() {
         );
     }
     json_of(server.ask().await, 200).await;
+}
+
+#[tokio::test]
+async fn what_a_query_was_heard_as_is_said() {
+    let server = TestServer::start(FakeBackend::answering(|_| {
+        let mut response = full_response();
+        response.reading.heard_as = Some("退休金怎么领".to_owned());
+        Ok(response)
+    }))
+    .await;
+    let body = json_of(server.ask().await, 200).await;
+    assert_eq!(body["query"]["heard_as"], "退休金怎么领");
+    let server = TestServer::start(FakeBackend::answering(|_| Ok(full_response()))).await;
+    let body = json_of(server.ask().await, 200).await;
+    assert_eq!(body["query"].get("heard_as"), None);
 }

@@ -237,6 +237,7 @@ pub fn empty_response(query: &str) -> SearchResponse {
         degraded: Vec::new(),
         reading: QueryReading {
             normalised: query.to_owned(),
+            heard_as: None,
             ..QueryReading::default()
         },
         hits: Vec::new(),

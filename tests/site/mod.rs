@@ -102,6 +102,7 @@ pub fn retriever(index: &Arc<PassageIndex>) -> Retriever {
             lexical_weight: 0.6,
         },
         n_candidates: 100,
+        by_sound: true,
         time_zone: jiff::tz::TimeZone::UTC,
     };
     Retriever::new(index.clone(), settings).unwrap()
