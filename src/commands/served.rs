@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use tokio::sync::watch;
 
+use super::receipts;
 use crate::document::{Audience, Document, Validity};
 use crate::engine::Snapshot;
 use crate::http::{
@@ -376,9 +377,17 @@ impl Backend for Served {
         groups.map_err(|error| BackendError(error.to_string()))
     }
 
-    fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {
+    fn changes(
+        &self,
+        after: u64,
+        limit: usize,
+        sight: &Sight,
+    ) -> Result<Vec<Receipt>, BackendError> {
         match self.records.get() {
-            Some(records) => Ok(lock(records).receipts_after(after, limit)?),
+            Some(records) if sight.is_unlimited() => {
+                Ok(lock(records).receipts_after(after, limit)?)
+            }
+            Some(records) => receipts::seen_after(records, after, limit, sight),
             None => Ok(Vec::new()),
         }
     }
@@ -394,7 +403,7 @@ impl Backend for Served {
 }
 
 /// A reader that panicked left nothing half done.
-fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
+pub(super) fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
     records.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

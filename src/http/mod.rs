@@ -4,6 +4,7 @@
 //! character offsets that JSON shows. It knows no index: what it serves comes from a [`Backend`].
 //! Who asks is a [`caller::Caller`], which every handler takes.
 
+mod address;
 mod app;
 mod backend;
 mod caller;
@@ -11,6 +12,7 @@ mod calls;
 mod changes;
 mod documents;
 mod extract;
+mod guard;
 mod hits;
 mod learned;
 mod observe;
@@ -18,10 +20,12 @@ mod offsets;
 mod operations;
 mod original;
 mod page;
+mod permissions;
 mod problem;
 mod reports;
 mod router;
 mod search;
+mod security;
 mod server;
 mod versions;
 
@@ -32,6 +36,7 @@ pub use backend::{
 };
 pub use changes::receipt_json;
 pub use hits::search_reply_json;
+pub use permissions::{Need, PERMISSIONS, Permission};
 pub use router::{openapi, router};
 pub use server::serve;
 pub use versions::versions_json;
