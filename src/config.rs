@@ -346,7 +346,7 @@ impl Default for ServerConfig {
             search_deadline_ms: 500,
             max_concurrent_searches: 0,
             drain_timeout_ms: 10_000,
-            header_timeout_ms: 10_000,
+            header_timeout_ms: 30_000,
             tls_certificate: None,
             tls_key: None,
         }

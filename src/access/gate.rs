@@ -21,8 +21,13 @@ use super::keys::{Key, KeyState, KeyStore, StoredKey};
 use super::limits::{AddressLimiter, Limiter, Wait};
 use super::{AccessError, Token};
 
-/// Tokens that are verified at once: each takes 19 MiB and most of a processor.
-const VERIFIED_AT_ONCE: usize = 2;
+/// Tokens that are verified at once: each takes 19 MiB and a processor for some 25 ms.
+const VERIFIED_AT_ONCE: usize = 1;
+/// Tokens that are verified a second in the long run, wherever they come from: garbage from however
+/// many addresses takes half a processor at most.
+const VERIFIED_PER_SECOND: f64 = 20.0;
+/// And at once, such as after a restart.
+const VERIFIED_BURST: u32 = 200;
 /// How long a token waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -105,6 +110,8 @@ pub struct Access {
     gate: Option<Gate>,
     anonymous: AddressLimiter,
     attempts: AddressLimiter,
+    /// All of them together.
+    all_attempts: Limiter,
     turns: Arc<Semaphore>,
 }
 
@@ -142,6 +149,7 @@ impl Access {
                 f64::from(settings.attempts_per_minute) / 60.0,
                 settings.attempts_per_minute,
             ),
+            all_attempts: Limiter::new(VERIFIED_PER_SECOND, VERIFIED_BURST),
             turns: Arc::new(Semaphore::new(VERIFIED_AT_ONCE)),
             gate: None,
             settings,
@@ -223,6 +231,7 @@ impl Access {
             return counting(known);
         }
         self.attempts.admit(address).map_err(Refusal::TooMany)?;
+        self.all_attempts.admit().map_err(|_| Refusal::Busy)?;
         let turn = self.turns.clone().acquire_owned();
         let Ok(Ok(turn)) = tokio::time::timeout(PATIENCE, turn).await else {
             return Err(Refusal::Busy);

@@ -112,15 +112,12 @@ impl Served {
         ids: impl Iterator<Item = &'a str>,
     ) -> Result<Option<DocumentRef>, BackendError> {
         for id in ids.take(MAX_NEIGHBOUR_STEPS) {
-            let Some(stored) = snapshot.words.document(id)? else {
+            let Some(stored) = snapshot.words.document_for(id, sight)? else {
                 continue;
             };
             let other = stored.document;
             // Documents of other folders may stand between: ids need not follow paths.
-            if folder(&other.path) != folder(&document.path) {
-                continue;
-            }
-            if sight.sees(&other.metadata) {
+            if folder(&other.path) == folder(&document.path) {
                 return Ok(Some(DocumentRef {
                     id: other.id,
                     title: other.title,
@@ -171,9 +168,8 @@ impl Served {
             return Ok(false);
         }
         for record in documents {
-            match snapshot.words.document(&record.id)? {
-                Some(stored) if sight.sees(&stored.document.metadata) => {}
-                _ => return Ok(false),
+            if snapshot.words.document_for(&record.id, sight)?.is_none() {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -265,7 +261,7 @@ impl Backend for Served {
 
     fn document(&self, id: &str, sight: &Sight) -> Result<Option<DocumentView>, BackendError> {
         let snapshot = self.snapshot()?;
-        let Some(stored) = snapshot.words.document(id)? else {
+        let Some(stored) = snapshot.words.document_for(id, sight)? else {
             return Ok(None);
         };
         let validity = validity(&snapshot, &stored, self.retriever()?.today());
@@ -273,9 +269,6 @@ impl Backend for Served {
             document,
             first_passage_no,
         } = stored;
-        if !sight.sees(&document.metadata) {
-            return Ok(None);
-        }
         let ids: Vec<&str> = snapshot.words.document_ids()?.collect();
         let at = ids.partition_point(|other| *other < id);
         let before = ids[..at].iter().rev().copied();
@@ -294,11 +287,11 @@ impl Backend for Served {
 
     fn original(&self, id: &str, sight: &Sight) -> Result<Option<Original>, BackendError> {
         let snapshot = self.snapshot()?;
-        let Some(stored) = snapshot.words.document(id)? else {
+        let Some(stored) = snapshot.words.document_for(id, sight)? else {
             return Ok(None);
         };
         let document = stored.document;
-        if !sight.sees(&document.metadata) || !self.sees_all_of(&snapshot, &document.path, sight)? {
+        if !self.sees_all_of(&snapshot, &document.path, sight)? {
             return Ok(None);
         }
         // A document that shares its file has a hash of its own.
@@ -313,16 +306,16 @@ impl Backend for Served {
     }
 
     fn versions(&self, id: &str, sight: &Sight) -> Result<Option<Vec<Version>>, BackendError> {
-        let served = self.snapshot()?.words.document(id)?;
-        let is_served = served.is_some();
-        // The records follow the index by some milliseconds: both have a say.
-        if served.is_some_and(|stored| !sight.sees(&stored.document.metadata)) {
-            return Ok(None);
-        }
+        let snapshot = self.snapshot()?;
         let mut versions = match self.records.get() {
             Some(records) => lock(records).versions(id)?,
             None => Vec::new(),
         };
+        let is_served = snapshot.words.document_for(id, sight)?.is_some();
+        // The records follow the index by some milliseconds: both have a say.
+        if !is_served && snapshot.words.has_document(id)? {
+            return Ok(None);
+        }
         let newest = versions.first().map(|newest| newest.number);
         let is_for_caller = is_served || (sight.audience > Audience::Public && newest.is_some());
         self.retain_seen(&mut versions, id, sight)?;
@@ -356,18 +349,16 @@ impl Backend for Served {
         let snapshot = self.snapshot()?;
         let mut subjects = BTreeMap::new();
         for id in ids {
-            let Some(stored) = snapshot.words.document(id)? else {
+            let Some(stored) = snapshot.words.document_for(id, sight)? else {
                 continue;
             };
             let document = stored.document;
-            if sight.sees(&document.metadata) {
-                let subject = DocumentSubject {
-                    title: document.title,
-                    department: document.metadata.department,
-                    topics: document.metadata.topics.business,
-                };
-                subjects.insert(document.id, subject);
-            }
+            let subject = DocumentSubject {
+                title: document.title,
+                department: document.metadata.department,
+                topics: document.metadata.topics.business,
+            };
+            subjects.insert(document.id, subject);
         }
         Ok(subjects)
     }

@@ -310,6 +310,9 @@ pub(super) async fn reindex(
         let reason = "is not a path below the corpus such as 市人社局/养老金申领.md";
         return Err(Problem::field("path", reason));
     }
+    if path.is_empty() {
+        caller.without_limits("Reading everything again")?;
+    }
     let after = *app.news().borrow();
     let asked = path.clone();
     if !app.run(move |backend| backend.reindex(&asked)).await? {

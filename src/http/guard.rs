@@ -46,9 +46,35 @@ pub(super) async fn guard(
         Err((caller, problem)) => return place.refuse(caller.as_ref(), problem),
     };
     request.extensions_mut().insert(caller.clone());
+    let mut begun = Begun {
+        place: &place,
+        caller: &caller,
+        is_noted: need < Need::Role(Role::Editor),
+    };
     let response = next.run(request).await;
+    begun.is_noted = true;
+    drop(begun);
     place.note(&caller, need, &response);
     until_ended(response, &caller)
+}
+
+/// What whoever asked, or the time limit, gave up.
+const GIVEN_UP: u16 = 499;
+
+/// Something that goes into the book however it ends: who leaves before the answer may have done it.
+struct Begun<'r> {
+    place: &'r Place<'r>,
+    caller: &'r Caller,
+    is_noted: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.is_noted {
+            let outcome = Outcome::Status(GIVEN_UP);
+            self.place.put_down(Some(self.caller), outcome);
+        }
+    }
 }
 
 /// A request on its way.

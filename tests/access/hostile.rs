@@ -4,6 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::site::{Answer, Server, Site};
 
@@ -187,4 +189,85 @@ async fn garbage_keys_do_not_keep_the_server_from_answering() {
     let n_verified = statuses.get(&401).copied().unwrap_or(0);
     assert!((10..60).contains(&n_verified), "{statuses:?}");
     assert!(statuses[&429] > 300, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_arrive_is_given_up() {
+    let site = Site::new();
+    fs::write(
+        site.root.path().join("zhiku.toml"),
+        "[server]\nheader_timeout_ms = 200\n",
+    )
+    .unwrap();
+    let server = Server::start(&site).await;
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let half = b"POST /v1/search HTTP/1.1\r\nHost: test\r\nContent-Ty";
+    stream.write_all(half).await.unwrap();
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest));
+    // Closed, with or without an answer.
+    let _ = read.await.expect("the connection stays open");
+    let said = String::from_utf8_lossy(&rest).into_owned();
+    assert!(
+        said.is_empty() || said.starts_with("HTTP/1.1 408"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn with_a_certificate_everything_is_encrypted() {
+    let site = Site::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = site.root.path();
+    fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let toml = "[server]\ntls_certificate = \"cert.pem\"\ntls_key = \"key.pem\"\n";
+    fs::write(folder.join("zhiku.toml"), toml).unwrap();
+    let server = Server::start_listening(&site, "https").await;
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = TcpStream::connect(&server.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let mut stream = connector.connect(name, stream).await.unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    // Some servers close without saying so; what came before counts.
+    let _ = stream.read_to_string(&mut answer).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains("strict-transport-security: max-age=31536000"),
+        "{answer}"
+    );
+
+    let mut plain = TcpStream::connect(&server.address).await.unwrap();
+    plain.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer).await;
+    assert!(
+        !String::from_utf8_lossy(&answer).contains("200 OK"),
+        "{answer:?}"
+    );
+    drop(server);
+
+    for (certificate, key, hint) in [
+        ("none.pem", "key.pem", "tls_certificate"),
+        ("key.pem", "key.pem", "holds no certificate"),
+        ("cert.pem", "cert.pem", "tls_key"),
+    ] {
+        let toml = format!("[server]\ntls_certificate = \"{certificate}\"\ntls_key = \"{key}\"\n");
+        fs::write(folder.join("zhiku.toml"), toml).unwrap();
+        let started = site.try_run(&["serve", "--listen", "127.0.0.1:0"]);
+        let said = String::from_utf8_lossy(&started.stderr).into_owned();
+        assert_eq!(started.status.code(), Some(1), "{said}");
+        assert!(said.contains(hint), "{said}");
+    }
 }

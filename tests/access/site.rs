@@ -1,5 +1,6 @@
 //! A knowledge base of which everybody sees another part, and a server over it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -79,6 +80,11 @@ pub struct Site {
 impl Site {
     /// A corpus with a history, and keys for everybody.
     pub fn new() -> Self {
+        Self::with_copies(1)
+    }
+
+    /// The same with so many documents of each kind.
+    pub fn with_copies(n_copies: usize) -> Self {
         let root = tempfile::tempdir().unwrap();
         let mut site = Self {
             root,
@@ -89,7 +95,9 @@ impl Site {
         for department in [Some(HEALTH), Some(LABOUR), None] {
             for audience in ["public", "agent", "internal"] {
                 for region in [None, Some("云溪市"), Some("青石市、望江区")] {
-                    site.add(audience, department, region);
+                    for _ in 0..n_copies {
+                        site.add(audience, department, region);
+                    }
                 }
             }
         }
@@ -302,7 +310,33 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server that is ready.
     pub async fn start(site: &Site) -> Self {
+        let server = Self::start_listening(site, "http").await;
+        for n in 0..600 {
+            let mut request = server.request(Method::GET, "/readyz");
+            if !site.people.is_empty() {
+                // Each time somebody else: no limit of a test is used up.
+                request =
+                    request.header("x-forwarded-for", format!("10.9.{}.{}", n / 250, n % 250));
+            }
+            if request
+                .send()
+                .await
+                .is_ok_and(|reply| reply.status().is_success())
+            {
+                return server;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!(
+            "the server did not become ready: {}",
+            server.log.lock().unwrap()
+        );
+    }
+
+    /// A server that says where it listens.
+    pub async fn start_listening(site: &Site, scheme: &str) -> Self {
         let mut child = zhiku(site.root.path())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::null())
@@ -325,33 +359,17 @@ impl Server {
             client,
             log,
         };
-        for n in 0..600 {
+        let listening = format!("listening on {scheme}://");
+        for _ in 0..600 {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            if server.address.is_empty() {
-                let log = server.log.lock().unwrap();
-                let address = log.split_once("listening on http://").map(|(_, rest)| rest);
-                let address = address.and_then(|rest| rest.lines().next());
-                server.address = address.unwrap_or_default().trim().to_owned();
-                continue;
-            }
-            let mut request = server.request(Method::GET, "/readyz");
-            if !site.people.is_empty() {
-                // Each time somebody else: no limit of a test is used up.
-                request =
-                    request.header("x-forwarded-for", format!("10.9.{}.{}", n / 250, n % 250));
-            }
-            if request
-                .send()
-                .await
-                .is_ok_and(|reply| reply.status().is_success())
-            {
+            let log = server.log.lock().unwrap().clone();
+            let address = log.split_once(&listening).map(|(_, rest)| rest);
+            if let Some((address, _)) = address.and_then(|rest| rest.split_once('\n')) {
+                server.address = address.trim().to_owned();
                 return server;
             }
         }
-        panic!(
-            "the server did not become ready: {}",
-            server.log.lock().unwrap()
-        );
+        panic!("the server does not listen: {}", server.log.lock().unwrap());
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -430,10 +448,14 @@ impl Answer {
     pub fn shown<'d>(&self, documents: &'d [Made]) -> Vec<&'d Made> {
         // Names of files are percent-encoded in headers; markers are plain letters.
         let text = self.text().to_lowercase();
-        documents
-            .iter()
-            .filter(|made| text.contains(&made.marker))
-            .collect()
+        let bytes = text.as_bytes();
+        let marked: BTreeSet<&[u8]> = text
+            .match_indices("zq")
+            .filter_map(|(at, _)| bytes.get(at..at + 6))
+            .filter(|word| word.ends_with(b"vx"))
+            .collect();
+        let is_shown = |made: &&Made| marked.contains(made.marker.as_bytes());
+        documents.iter().filter(is_shown).collect()
     }
 }
 

@@ -85,7 +85,8 @@ fn search(dice: &mut Dice, site: &Site) -> Value {
 }
 
 async fn walk(n_requests: usize) -> (usize, usize, usize) {
-    let site = Site::new();
+    // A long walk goes over more.
+    let site = Site::with_copies(if n_requests > N_REQUESTS { 20 } else { 1 });
     let server = Server::start(&site).await;
     let mut dice = Dice(20_261_121);
     let (mut n_shown, mut n_unseen, mut n_answered) = (0, 0, 0);
