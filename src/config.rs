@@ -10,17 +10,18 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::value::Value;
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::access;
 use crate::answer;
 use crate::assist;
 use crate::document::Audience;
 
+mod access;
 mod layers;
 mod validation;
+
+pub use access::{AccessConfig, Anonymous};
 
 pub use layers::nearest;
 use layers::{Layer, blank_is_none, by_name};
@@ -205,41 +206,6 @@ pub struct ServerConfig {
     pub tls_key: Option<PathBuf>,
 }
 
-/// `[access]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AccessConfig {
-    /// What callers without a key see, once there are keys.
-    pub anonymous: Anonymous,
-    /// Requests a second of one address without a key, in the long run.
-    pub anonymous_rate: f64,
-    /// And at once.
-    pub anonymous_burst: u32,
-    /// Requests a second of a key that states no rate, in the long run.
-    pub key_rate: f64,
-    /// And at once.
-    pub key_burst: u32,
-    /// Keys of one address that are verified a minute; each is verified once.
-    pub attempts_per_minute: u32,
-    /// Networks of proxies whose `X-Forwarded-For` counts, such as `10.0.0.0/8`.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Origins of pages that may read answers, such as `https://12345.example.cn`; `*` is every one.
-    pub cors_origins: Vec<String>,
-    /// Lines of the audit log are deleted after so many days.
-    pub audit_retention_days: u64,
-}
-
-/// What callers without a key see, once there are keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Anonymous {
-    /// What is public.
-    #[default]
-    Public,
-    /// Nothing.
-    None,
-}
-
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -353,23 +319,6 @@ impl Default for ServerConfig {
     }
 }
 
-impl Default for AccessConfig {
-    fn default() -> Self {
-        let limits = access::Settings::default();
-        Self {
-            anonymous: Anonymous::Public,
-            anonymous_rate: limits.anonymous_rate,
-            anonymous_burst: limits.anonymous_burst,
-            key_rate: limits.key_rate,
-            key_burst: limits.key_burst,
-            attempts_per_minute: limits.attempts_per_minute,
-            trusted_proxies: Vec::new(),
-            cors_origins: Vec::new(),
-            audit_retention_days: limits.audit_retention.as_secs() / 86_400,
-        }
-    }
-}
-
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
@@ -474,20 +423,6 @@ impl Config {
         answer::Settings {
             max_risk: self.answer.max_risk,
             patience: Some(Duration::from_millis(self.server.search_deadline_ms)),
-        }
-    }
-
-    /// Who may ask, and how often.
-    pub fn access_settings(&self) -> access::Settings {
-        let access = &self.access;
-        access::Settings {
-            admits_anonymous: access.anonymous == Anonymous::Public,
-            anonymous_rate: access.anonymous_rate,
-            anonymous_burst: access.anonymous_burst,
-            key_rate: access.key_rate,
-            key_burst: access.key_burst,
-            attempts_per_minute: access.attempts_per_minute,
-            audit_retention: Duration::from_secs(86_400 * access.audit_retention_days),
         }
     }
 

@@ -7,7 +7,8 @@ use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::site::{Answer, Server, Site};
+use crate::server::{Answer, Server};
+use crate::site::Site;
 
 #[tokio::test]
 async fn two_processes_make_keys_at_once() {

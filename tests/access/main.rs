@@ -14,5 +14,7 @@
 mod doors;
 mod hostile;
 mod matrix;
+mod server;
 mod site;
+mod traces;
 mod walk;

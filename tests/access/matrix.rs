@@ -6,7 +6,8 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use zhiku::http::{PERMISSIONS, openapi};
 
-use crate::site::{Answer, Made, Person, Server, Site, encoded};
+use crate::server::{Answer, Server, encoded};
+use crate::site::{Made, Person, Site};
 
 /// What is asked of one route about one document.
 pub struct Probe {

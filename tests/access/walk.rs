@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::matrix::{ROWS, request};
-use crate::site::{Answer, Made, Person, Server, Site};
+use crate::server::{Answer, Server};
+use crate::site::{Made, Person, Site};
 
 /// Requests of the walk in the test suite; `ZHIKU_WALK` asks for more.
 const N_REQUESTS: usize = 3_000;
