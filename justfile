@@ -40,6 +40,10 @@ soak *ARGS:
     cargo build --release
     scripts/soak {{ARGS}}
 
+# A hundred thousand requests at random over all routes: how often something shows that must not
+walk N="100000":
+    ZHIKU_WALK={{N}} cargo test --release --test access -- --nocapture a_random_walk
+
 # Benchmarks, all or one: `just bench retrieval`
 bench *ARGS:
     cargo bench {{ARGS}}

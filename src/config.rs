@@ -17,8 +17,11 @@ use crate::answer;
 use crate::assist;
 use crate::document::Audience;
 
+mod access;
 mod layers;
 mod validation;
+
+pub use access::{AccessConfig, Anonymous};
 
 pub use layers::nearest;
 use layers::{Layer, blank_is_none, by_name};
@@ -48,6 +51,8 @@ pub struct Config {
     pub answer: AnswerConfig,
     /// How HTTP is served.
     pub server: ServerConfig,
+    /// Who may ask, and how often.
+    pub access: AccessConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -195,6 +200,14 @@ pub struct ServerConfig {
     pub drain_timeout_ms: u64,
     /// Origins of pages that may use `/mcp`, besides those of this machine.
     pub mcp_origins: Vec<String>,
+    /// How long the head of a request may take to arrive.
+    pub header_timeout_ms: u64,
+    /// The certificate, with those that lead to its issuer, as PEM; `None`: no TLS.
+    #[serde(with = "blank_is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, as PEM.
+    #[serde(with = "blank_is_none")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// `[log]`
@@ -305,6 +318,9 @@ impl Default for ServerConfig {
             max_concurrent_searches: 0,
             drain_timeout_ms: 10_000,
             mcp_origins: Vec::new(),
+            header_timeout_ms: 30_000,
+            tls_certificate: None,
+            tls_key: None,
         }
     }
 }

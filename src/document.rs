@@ -3,9 +3,6 @@
 //! These types know no file format, no index and no wire format. Dates are civil dates: a rule
 //! takes effect at midnight in the configured time zone.
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::civil::Date;
 
 /// A half-open range of byte offsets into a text that the context names.
@@ -102,6 +99,17 @@ pub struct UnknownName {
     expected: &'static str,
 }
 
+impl UnknownName {
+    pub(crate) fn new(what: &'static str, given: &str, expected: &'static str) -> Self {
+        let given = given.to_owned();
+        Self {
+            what,
+            given,
+            expected,
+        }
+    }
+}
+
 /// Gives a closed set its names: the wire name, then every other spelling that files use.
 macro_rules! named {
     ($type:ident, $what:literal, $expected:literal, $($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)?) => {
@@ -115,24 +123,26 @@ macro_rules! named {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
             }
         }
 
-        impl FromStr for $type {
-            type Err = UnknownName;
+        impl std::str::FromStr for $type {
+            type Err = $crate::document::UnknownName;
 
-            fn from_str(given: &str) -> Result<Self, UnknownName> {
+            fn from_str(given: &str) -> Result<Self, $crate::document::UnknownName> {
                 match given.trim().to_lowercase().as_str() {
                     $($name $(| $alias)* => Ok($type::$variant),)+
-                    _ => Err(UnknownName { what: $what, given: given.to_owned(), expected: $expected }),
+                    _ => Err($crate::document::UnknownName::new($what, given, $expected)),
                 }
             }
         }
     };
 }
+
+pub(crate) use named;
 
 named!(
     Kind,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::call::{Attributes, Call, Heard, Recommendations, Settings};
@@ -12,6 +12,7 @@ use super::journal::{CallRef, Entry, Journal};
 use super::offers::Search;
 use super::transcript::Utterance;
 use crate::retrieval::SearchError;
+use crate::sight::Sight;
 
 /// Why a call cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,11 +25,14 @@ pub enum DeskError {
 /// The calls that go on, by id.
 #[derive(Debug)]
 pub struct Desk {
-    calls: Mutex<HashMap<String, Arc<OpenCall>>>,
+    calls: Mutex<Calls>,
     max_calls: usize,
     /// A call in which nothing happens for so long is over.
     idle: Duration,
 }
+
+/// Calls of one id belong to different owners: they do not know of each other.
+type Calls = HashMap<String, Vec<Arc<OpenCall>>>;
 
 /// A call that several may listen to.
 #[derive(Debug)]
@@ -69,30 +73,46 @@ impl Desk {
         }
     }
 
-    /// The call of that id, begun if it is new. Attributes that were not known before are noted.
+    /// The call of that id that `sight` may see, begun for it if there is none. Attributes that were
+    /// not known before are noted.
     ///
     /// # Errors
     /// [`DeskError::Full`]
     pub fn open(
         &self,
         id: &str,
+        sight: &Sight,
         attributes: Attributes,
         journal: &dyn Journal,
     ) -> Result<Arc<OpenCall>, DeskError> {
         let mut calls = lock(&self.calls);
-        if let Some(known) = calls.get(id).cloned() {
+        if let Some(known) = find(&calls, id, sight) {
             drop(calls);
             known.learn(attributes, journal);
             return Ok(known);
         }
-        let idle = match calls.len() >= self.max_calls {
+        let idle = match count(&calls) >= self.max_calls {
             true => take_idle(&mut calls, self.idle),
             false => Vec::new(),
         };
-        let is_full = calls.len() >= self.max_calls;
-        let call = Arc::new(OpenCall::new(Call::new(id), attributes, Timestamp::now()));
+        let is_full = count(&calls) >= self.max_calls;
+        // Calls of one id are told apart by their beginning.
+        let namesakes = calls.get(id).map_or(&[][..], Vec::as_slice);
+        let newest = namesakes
+            .iter()
+            .map(|call| call.view().call.started_at)
+            .max();
+        let after = newest.map_or(Timestamp::MIN, |newest| {
+            newest + SignedDuration::from_millis(1)
+        });
+        let call_ref = CallRef {
+            id: id.to_owned(),
+            started_at: Timestamp::now().max(after),
+            owner: sight.clone(),
+        };
+        let call = Arc::new(OpenCall::new(Call::new(id), attributes, call_ref));
         if !is_full {
-            calls.insert(id.to_owned(), call.clone());
+            calls.entry(id.to_owned()).or_default().push(call.clone());
         }
         drop(calls);
         for call in idle {
@@ -104,36 +124,38 @@ impl Desk {
         }
     }
 
-    /// The call of that id, if it goes on.
-    pub fn get(&self, id: &str) -> Option<Arc<OpenCall>> {
-        lock(&self.calls).get(id).cloned()
+    /// The call of that id that `sight` may see, if one goes on: its own one first.
+    pub fn get(&self, id: &str, sight: &Sight) -> Option<Arc<OpenCall>> {
+        find(&lock(&self.calls), id, sight)
     }
 
-    /// Goes on with a call of before a restart, unless one of that id goes on.
-    pub fn resume(&self, call: Call, attributes: Attributes, started_at: Timestamp) {
-        let id = call.id().to_owned();
-        let open = || Arc::new(OpenCall::new(call, attributes, started_at));
-        lock(&self.calls).entry(id).or_insert_with(open);
+    /// Goes on with a call of before a restart, unless one of that id and owner goes on.
+    pub fn resume(&self, call: Call, attributes: Attributes, call_ref: CallRef) {
+        let mut calls = lock(&self.calls);
+        let namesakes = calls.entry(call.id().to_owned()).or_default();
+        if !namesakes
+            .iter()
+            .any(|known| known.view().call.owner == call_ref.owner)
+        {
+            namesakes.push(Arc::new(OpenCall::new(call, attributes, call_ref)));
+        }
     }
 
     /// Ends a call; whoever listens is told. Whether it went on.
-    pub fn end(&self, id: &str, journal: &dyn Journal) -> bool {
-        let Some(ended) = lock(&self.calls).remove(id) else {
+    pub fn end(&self, call: &Arc<OpenCall>, journal: &dyn Journal) -> bool {
+        if !remove(&mut lock(&self.calls), call) {
             return false;
-        };
-        ended.end(journal);
+        }
+        call.end(journal);
         true
     }
 
     /// Ends a call in which nothing was said yet, unless others than the one who leaves listen to it.
     pub fn end_unused(&self, call: &Arc<OpenCall>) {
-        let id = &call.view().call.id;
         let mut calls = lock(&self.calls);
-        let is_it = calls.get(id).is_some_and(|known| Arc::ptr_eq(known, call));
         // The one who leaves still listens.
         let is_alone = call.news.receiver_count() <= 1;
-        if is_it && is_alone && call.view().utterances.is_empty() {
-            calls.remove(id);
+        if is_alone && call.view().utterances.is_empty() && remove(&mut calls, call) {
             drop(calls);
             call.change_view(|view| view.is_ended = true);
             call.news.send_modify(|_| {});
@@ -151,22 +173,60 @@ impl Desk {
 
     /// How many calls go on.
     pub fn n_calls(&self) -> usize {
-        lock(&self.calls).len()
+        count(&lock(&self.calls))
     }
 }
 
 /// Takes out the calls in which nothing has happened for so long.
-fn take_idle(calls: &mut HashMap<String, Arc<OpenCall>>, idle: Duration) -> Vec<Arc<OpenCall>> {
-    let idle = calls.extract_if(|_, call| call.is_idle(idle));
-    idle.map(|(_, call)| call).collect()
+fn take_idle(calls: &mut Calls, idle: Duration) -> Vec<Arc<OpenCall>> {
+    let mut taken = Vec::new();
+    calls.retain(|_, namesakes| {
+        taken.extend(namesakes.extract_if(.., |call| call.is_idle(idle)));
+        !namesakes.is_empty()
+    });
+    taken
+}
+
+fn count(calls: &Calls) -> usize {
+    calls.values().map(Vec::len).sum()
+}
+
+/// Of what somebody may see, what is exactly for them comes first, then what began first.
+fn find(calls: &Calls, id: &str, sight: &Sight) -> Option<Arc<OpenCall>> {
+    let namesakes = calls.get(id)?;
+    let owned = namesakes
+        .iter()
+        .find(|call| call.view().call.owner == *sight);
+    let seen = || {
+        namesakes
+            .iter()
+            .find(|call| sight.includes(&call.view().call.owner))
+    };
+    owned.or_else(seen).cloned()
+}
+
+/// Whether it was there.
+fn remove(calls: &mut Calls, call: &Arc<OpenCall>) -> bool {
+    let id = &call.view().call.id;
+    let Some(namesakes) = calls.get_mut(id) else {
+        return false;
+    };
+    let n_before = namesakes.len();
+    namesakes.retain(|known| !Arc::ptr_eq(known, call));
+    let is_removed = namesakes.len() < n_before;
+    if namesakes.is_empty() {
+        calls.remove(id);
+    }
+    is_removed
 }
 
 impl OpenCall {
-    fn new(call: Call, attributes: Attributes, started_at: Timestamp) -> Self {
+    fn new(call: Call, attributes: Attributes, call_ref: CallRef) -> Self {
+        let started_at = call_ref.started_at;
         let call_ref = CallRef {
-            id: call.id().to_owned(),
             started_at: Timestamp::from_millisecond(started_at.as_millisecond())
                 .unwrap_or(started_at),
+            ..call_ref
         };
         Self {
             view: Mutex::new(Arc::new(CallView {
@@ -316,41 +376,82 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::super::journal::NoJournal;
     use super::*;
+    use crate::document::Audience;
+    use crate::sight::Scope;
+
+    fn agent() -> Sight {
+        Sight::of(Audience::Agent)
+    }
+
+    #[test]
+    fn a_call_shows_to_nobody_who_may_see_less_than_its_owner() {
+        let desk = Desk::new(9, Duration::from_secs(60));
+        let of = |department: &str| Sight {
+            audience: Audience::Agent,
+            scope: Scope::new([department.to_owned()], []),
+        };
+        let open = |sight: &Sight| {
+            let opened = desk.open("1", sight, Attributes::default(), &NoJournal);
+            opened.unwrap()
+        };
+        let first = open(&of("市医保局"));
+        assert!(desk.get("1", &of("市人社局")).is_none());
+        assert!(desk.get("1", &Sight::of(Audience::Public)).is_none());
+        let second = open(&of("市人社局"));
+        assert!(!Arc::ptr_eq(&first, &second) && desk.n_calls() == 2);
+        assert!(first.view().call.started_at < second.view().call.started_at);
+        // Who sees more finds the one that began first, and begins none.
+        assert!(Arc::ptr_eq(&open(&agent()), &first));
+        assert!(Arc::ptr_eq(
+            &desk.get("1", &of("市人社局")).unwrap(),
+            &second
+        ));
+        assert!(desk.end(&first, &NoJournal));
+        assert!(desk.get("1", &of("市医保局")).is_none());
+        assert!(Arc::ptr_eq(&desk.get("1", &agent()).unwrap(), &second));
+    }
 
     #[test]
     fn calls_are_counted_and_end() {
         let desk = Desk::new(2, Duration::from_secs(60));
-        let first = desk.open("a", Attributes::default(), &NoJournal).unwrap();
+        let first = desk
+            .open("a", &agent(), Attributes::default(), &NoJournal)
+            .unwrap();
         let known = Attributes {
             agent: Some("7".into()),
             ..Attributes::default()
         };
         assert!(Arc::ptr_eq(
-            &desk.open("a", known, &NoJournal).unwrap(),
+            &desk.open("a", &agent(), known, &NoJournal).unwrap(),
             &first
         ));
         assert_eq!(first.view().attributes.agent.clone(), Some("7".into()));
-        desk.open("b", Attributes::default(), &NoJournal).unwrap();
+        desk.open("b", &agent(), Attributes::default(), &NoJournal)
+            .unwrap();
         assert_eq!(
-            desk.open("c", Attributes::default(), &NoJournal)
+            desk.open("c", &agent(), Attributes::default(), &NoJournal)
                 .unwrap_err(),
             DeskError::Full(2)
         );
         let mut news = first.news();
-        assert!(desk.end("a", &NoJournal) && !desk.end("a", &NoJournal));
+        assert!(desk.end(&first, &NoJournal) && !desk.end(&first, &NoJournal));
         assert!(news.has_changed().unwrap() && *news.borrow_and_update() == 0);
         assert!(first.view().is_ended);
-        desk.open("c", Attributes::default(), &NoJournal).unwrap();
+        desk.open("c", &agent(), Attributes::default(), &NoJournal)
+            .unwrap();
         assert_eq!((desk.n_calls(), desk.end_idle(&NoJournal)), (2, 0));
     }
 
     #[test]
     fn idle_calls_make_room() {
         let desk = Desk::new(1, Duration::ZERO);
-        let idle = desk.open("a", Attributes::default(), &NoJournal).unwrap();
-        desk.open("b", Attributes::default(), &NoJournal).unwrap();
+        let idle = desk
+            .open("a", &agent(), Attributes::default(), &NoJournal)
+            .unwrap();
+        desk.open("b", &agent(), Attributes::default(), &NoJournal)
+            .unwrap();
         assert!(
-            desk.get("a").is_none() && idle.view().is_ended,
+            desk.get("a", &agent()).is_none() && idle.view().is_ended,
             "who listens is told"
         );
         assert_eq!((desk.end_idle(&NoJournal), desk.n_calls()), (1, 0));

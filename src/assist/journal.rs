@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::call::{Asked, Attributes, Recommendations};
 use super::transcript::Utterance;
+use crate::sight::Sight;
 
 /// Names one call for good: ids may come again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +13,9 @@ pub struct CallRef {
     pub id: String,
     /// When it was first heard of, to the millisecond.
     pub started_at: Timestamp,
+    /// What whoever began it may see: nothing else is recommended in it, and it shows to nobody who
+    /// may see less.
+    pub owner: Sight,
 }
 
 /// Something that happened in a call.

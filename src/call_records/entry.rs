@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{FeedbackError, KeptFeedback, NewFeedback};
 use crate::assist::{Asked, Attributes, CallRef, Entry, Recommendations, Utterance};
+use crate::sight::Sight;
 
 /// Work of the writer.
 pub enum Request {
@@ -15,7 +16,7 @@ pub enum Request {
         oneshot::Sender<Result<KeptFeedback, FeedbackError>>,
     ),
     Forget(
-        String,
+        (String, Sight),
         Timestamp,
         oneshot::Sender<Result<usize, FeedbackError>>,
     ),

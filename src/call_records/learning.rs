@@ -115,7 +115,7 @@ pub fn learn(
             answer.document_id,
             answer.passage_id,
             answer.content_hash,
-            feedback.audience.name(),
+            feedback.sight.audience.name(),
             // Agents that are not named count as one.
             by.agent.unwrap_or_default(),
             is_rejected

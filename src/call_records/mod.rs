@@ -17,12 +17,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::assist::{CallRef, Entry, Journal};
-use crate::document::Audience;
 use crate::records::RecordsError;
+use crate::sight::Sight;
 use entry::{OwnedEntry, Request};
 
 mod entry;
 mod learning;
+mod owners;
 mod pages;
 mod reading;
 mod reports;
@@ -126,8 +127,9 @@ pub struct NewFeedback {
     pub ticket: Option<String>,
     /// The agent's own wording. Personal data is masked before it is written.
     pub text: Option<String>,
-    /// Whom the call is for: what is learned from it counts for these alone.
-    pub audience: Audience,
+    /// What whoever gives it may see: it is about no call of others, and what is learned from it
+    /// counts for the same audience alone.
+    pub sight: Sight,
 }
 
 /// Why feedback was not kept.
@@ -166,13 +168,14 @@ pub struct CallRecords {
 
 impl CallRecords {
     /// Opens the database, creating it when it does not exist, and starts the thread that writes.
-    /// Calls are forgotten when nothing happened in them for `keep`.
+    /// Calls are forgotten when nothing happened in them for `keep`; those that were kept before calls
+    /// had owners get `owner`.
     ///
     /// # Errors
     /// [`RecordsError::Open`] for a damaged file, [`RecordsError::Version`] for another layout;
     /// the file is left as it is in both cases.
-    pub fn open(path: &Path, keep: Duration) -> Result<Self, RecordsError> {
-        let connection = schema::open(path)?;
+    pub fn open(path: &Path, keep: Duration, owner: &Sight) -> Result<Self, RecordsError> {
+        let connection = schema::open(path, owner)?;
         let (requests, queue) = sync_channel(MAX_WAITING);
         let lessons = Arc::new(AtomicU64::new(0));
         let n_lost = Arc::new(AtomicU64::new(0));
@@ -211,13 +214,14 @@ impl CallRecords {
         self.answer(request, kept).await
     }
 
-    /// Deletes everything that is kept of the calls of that id, on disk too; how many there were.
+    /// Deletes everything that is kept of the calls of that id that `sight` may see, on disk too; how
+    /// many there were.
     ///
     /// # Errors
     /// [`FeedbackError::Unavailable`]
-    pub async fn forget(&self, call_id: &str) -> Result<usize, FeedbackError> {
+    pub async fn forget(&self, call_id: &str, sight: &Sight) -> Result<usize, FeedbackError> {
         let (reply, done) = oneshot::channel();
-        let request = Request::Forget(call_id.to_owned(), Timestamp::now(), reply);
+        let request = Request::Forget((call_id.to_owned(), sight.clone()), Timestamp::now(), reply);
         self.answer(request, done).await
     }
 

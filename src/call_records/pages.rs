@@ -7,12 +7,16 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::entry::{OwnedEntry, Shown};
 use super::learning::{Answer, By, learn};
-use super::{FeedbackError, FeedbackKind, KeptFeedback, NewFeedback, Subject};
+use super::{FeedbackError, FeedbackKind, KeptFeedback, NewFeedback, Subject, owners};
 use crate::assist::{Asked, Attributes, CallRef, Utterance};
+use crate::sight::Sight;
 use crate::text::mask;
 
 /// Keys that are remembered.
 const MAX_KEYS: usize = 10_000;
+
+/// The id of calls, and whose they are.
+pub type CallName = (String, Sight);
 
 /// What becomes of feedback.
 pub type FeedbackResult = Result<KeptFeedback, FeedbackError>;
@@ -21,7 +25,7 @@ pub type FeedbackResult = Result<KeptFeedback, FeedbackError>;
 pub struct Pages<'w> {
     pub transaction: &'w Transaction<'w>,
     pub keys: &'w mut HashMap<CallRef, i64>,
-    pub forgotten: &'w mut HashMap<String, Timestamp>,
+    pub forgotten: &'w mut HashMap<CallName, Timestamp>,
     pub has_learned: bool,
 }
 
@@ -33,7 +37,10 @@ impl Pages<'_> {
         at: Timestamp,
     ) -> rusqlite::Result<()> {
         let is_forgotten = |since: &Timestamp| call.started_at <= *since;
-        if self.forgotten.get(&call.id).is_some_and(is_forgotten) {
+        let mut forgotten = self.forgotten.iter();
+        if forgotten.any(|((id, sight), since)| {
+            *id == call.id && sight.includes(&call.owner) && is_forgotten(since)
+        }) {
             return Ok(());
         }
         let key = self.key_of(call)?;
@@ -62,10 +69,14 @@ impl Pages<'_> {
         let started_at = call.started_at.as_millisecond();
         self.transaction
             .prepare_cached(
-                "INSERT INTO calls (call_id, started_at, last_at) VALUES (?1, ?2, ?2)
+                "INSERT INTO calls (call_id, started_at, last_at, owner) VALUES (?1, ?2, ?2, ?3)
                  ON CONFLICT DO NOTHING",
             )?
-            .execute(params![call.id, started_at])?;
+            .execute(params![
+                call.id,
+                started_at,
+                owners::key_of(self.transaction, &call.owner)?
+            ])?;
         let key = self
             .transaction
             .prepare_cached("SELECT key FROM calls WHERE call_id = ?1 AND started_at = ?2")?
@@ -264,14 +275,20 @@ impl Pages<'_> {
         self.transaction
             .prepare_cached(
                 "SELECT key, agent FROM calls WHERE call_id = ?1
+                    AND owner IN (SELECT value FROM json_each(?3))
                  ORDER BY EXISTS (SELECT 1 FROM recommendations r
                                   WHERE r.call = calls.key AND r.recommendation_id = ?2) DESC,
                           started_at DESC
                  LIMIT 1",
             )?
-            .query_row(params![feedback.call_id, recommendation], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                params![
+                    feedback.call_id,
+                    recommendation,
+                    owners::seen_by(self.transaction, &feedback.sight)?
+                ],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()
     }
 
@@ -376,13 +393,26 @@ impl Pages<'_> {
         Ok(())
     }
 
-    /// Deletes the calls of that id that had begun at `since`.
-    pub fn forget(&mut self, call_id: &str, since: Timestamp) -> rusqlite::Result<usize> {
+    /// Deletes the calls of that id that `sight` may see and that had begun at `since`.
+    pub fn forget(
+        &mut self,
+        call_id: &str,
+        sight: &Sight,
+        since: Timestamp,
+    ) -> rusqlite::Result<usize> {
         self.keys.retain(|call, _| call.id != call_id);
-        self.forgotten.insert(call_id.to_owned(), since);
+        self.forgotten
+            .insert((call_id.to_owned(), sight.clone()), since);
         self.transaction
-            .prepare_cached("DELETE FROM calls WHERE call_id = ?1 AND started_at <= ?2")?
-            .execute(params![call_id, since.as_millisecond()])
+            .prepare_cached(
+                "DELETE FROM calls WHERE call_id = ?1 AND started_at <= ?2
+                AND owner IN (SELECT value FROM json_each(?3))",
+            )?
+            .execute(params![
+                call_id,
+                since.as_millisecond(),
+                owners::seen_by(self.transaction, sight)?
+            ])
     }
 }
 

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{FeedbackKind, schema};
+use super::{FeedbackKind, owners, schema};
 use crate::assist::{Attributes, CallRef, Utterance};
 use crate::records::RecordsError;
+use crate::sight::Sight;
 
 /// A view of the database beside the writer.
 #[derive(Debug)]
@@ -95,9 +96,11 @@ struct CallRow {
     ended_at: Option<Timestamp>,
     attributes: Attributes,
     revision: u64,
+    owner: Option<i64>,
 }
 
-const CALL_COLUMNS: &str = "key, call_id, started_at, ended_at, agent, region, channel, revision";
+const CALL_COLUMNS: &str =
+    "key, call_id, started_at, ended_at, agent, region, channel, revision, owner";
 
 impl CallReader {
     /// Opens the database for reading.
@@ -110,12 +113,14 @@ impl CallReader {
         })
     }
 
-    /// The calls of that id, oldest first.
-    pub fn calls_of(&self, call_id: &str) -> Result<Vec<KeptCall>, RecordsError> {
+    /// The calls of that id that `sight` may see, oldest first.
+    pub fn calls_of(&self, call_id: &str, sight: &Sight) -> Result<Vec<KeptCall>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT {CALL_COLUMNS} FROM calls WHERE call_id = ?1 ORDER BY started_at"
+            "SELECT {CALL_COLUMNS} FROM calls WHERE call_id = ?1
+                AND owner IN (SELECT value FROM json_each(?2)) ORDER BY started_at"
         ))?;
-        let rows = statement.query_map([call_id], call_row)?;
+        let seen = owners::seen_by(&self.connection, sight)?;
+        let rows = statement.query_map(params![call_id, seen], call_row)?;
         rows.map(|row| self.kept(row?)).collect()
     }
 
@@ -169,7 +174,10 @@ impl CallReader {
                 }
             }
             open.push(OpenCallRecord {
-                call: row.call,
+                call: CallRef {
+                    owner: owners::owner_of(&self.connection, row.owner)?,
+                    ..row.call
+                },
                 attributes: row.attributes,
                 utterances,
                 revision: row.revision,
@@ -249,6 +257,8 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         call: CallRef {
             id: row.get(1)?,
             started_at: timestamp(row.get(2)?),
+            // Looked up where it counts.
+            owner: Sight::default(),
         },
         ended_at: row.get::<_, Option<i64>>(3)?.map(timestamp),
         attributes: Attributes {
@@ -257,6 +267,7 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<CallRow> {
             channel: row.get(6)?,
         },
         revision: row.get(7)?,
+        owner: row.get(8)?,
     })
 }
 

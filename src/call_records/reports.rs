@@ -1,10 +1,12 @@
-//! What calls add up to.
+//! What calls add up to, of those that the reader may see.
 
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::owners;
 use super::reading::{CallReader, timestamp};
 use crate::records::RecordsError;
+use crate::sight::Sight;
 
 /// From the first moment, to before the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,9 @@ pub struct OpenQuestion {
 
 /// What counts as an adoption.
 const ADOPTED: &str = "('adopted', 'edited', 'linked')";
+/// Owners of calls that the reader may see, as the third or fourth parameter.
+const SEEN_3: &str = "(SELECT value FROM json_each(?3))";
+const SEEN_4: &str = "(SELECT value FROM json_each(?4))";
 /// Questions that are read for a report.
 const MAX_QUESTIONS: usize = 5_000;
 
@@ -83,6 +88,7 @@ impl CallReader {
         &self,
         period: Period,
         day_offset_ms: i64,
+        sight: &Sight,
     ) -> Result<Vec<CallCounts>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
             "WITH counted AS (
@@ -93,7 +99,7 @@ impl CallReader {
                     (SELECT MIN(at) FROM questions q WHERE q.call = calls.key) AS asked_at,
                     (SELECT MIN(at) FROM feedback f
                      WHERE f.call = calls.key AND f.kind IN {ADOPTED}) AS adopted_at
-                FROM calls WHERE started_at >= ?1 AND started_at < ?2)
+                FROM calls WHERE started_at >= ?1 AND started_at < ?2 AND owner IN {SEEN_4})
              SELECT document_id, day, COUNT(*), COUNT(asked_at), COUNT(adopted_at),
                     GROUP_CONCAT(MAX(adopted_at - asked_at, 0))
              FROM counted GROUP BY document_id, day ORDER BY day, document_id"
@@ -101,7 +107,8 @@ impl CallReader {
         let bounds = params![
             period.from.as_millisecond(),
             period.to.as_millisecond(),
-            day_offset_ms
+            day_offset_ms,
+            owners::seen_by(&self.connection, sight)?
         ];
         let rows = statement.query_map(bounds, |row| {
             let day: i64 = row.get(1)?;
@@ -127,6 +134,7 @@ impl CallReader {
         &self,
         period: Period,
         day_offset_ms: i64,
+        sight: &Sight,
     ) -> Result<Vec<ShownDocument>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
             "WITH shown AS (
@@ -138,14 +146,15 @@ impl CallReader {
                         AND f.recommendation_id = r.recommendation_id
                         AND f.kind IN ('dismissed', 'not_helpful')) AS is_rejected
                 FROM calls c JOIN recommendations r ON r.call = c.key
-                WHERE c.started_at >= ?1 AND c.started_at < ?2)
+                WHERE c.started_at >= ?1 AND c.started_at < ?2 AND c.owner IN {SEEN_4})
              SELECT document_id, day, COUNT(*), SUM(is_adopted), SUM(is_rejected)
              FROM shown GROUP BY document_id, day ORDER BY day, document_id"
         ))?;
         let bounds = params![
             period.from.as_millisecond(),
             period.to.as_millisecond(),
-            day_offset_ms
+            day_offset_ms,
+            owners::seen_by(&self.connection, sight)?
         ];
         let rows = statement.query_map(bounds, |row| {
             let day: i64 = row.get(1)?;
@@ -161,14 +170,22 @@ impl CallReader {
     }
 
     /// Documents that agents adopted in `period`, recommended or found otherwise; by id.
-    pub fn adopted_documents(&self, period: Period) -> Result<Vec<DocumentCalls>, RecordsError> {
-        self.document_calls("feedback", &format!("kind IN {ADOPTED}"), period)
+    pub fn adopted_documents(
+        &self,
+        period: Period,
+        sight: &Sight,
+    ) -> Result<Vec<DocumentCalls>, RecordsError> {
+        self.document_calls("feedback", &format!("kind IN {ADOPTED}"), period, sight)
     }
 
     /// What was asked about in `period` and answered; by id.
-    pub fn asked_documents(&self, period: Period) -> Result<Vec<DocumentCalls>, RecordsError> {
+    pub fn asked_documents(
+        &self,
+        period: Period,
+        sight: &Sight,
+    ) -> Result<Vec<DocumentCalls>, RecordsError> {
         let is_answered = "is_answered AND document_id IS NOT NULL";
-        self.document_calls("questions", is_answered, period)
+        self.document_calls("questions", is_answered, period, sight)
     }
 
     fn document_calls(
@@ -176,13 +193,19 @@ impl CallReader {
         table: &str,
         condition: &str,
         period: Period,
+        sight: &Sight,
     ) -> Result<Vec<DocumentCalls>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT document_id, COUNT(DISTINCT call) FROM {table}
              WHERE at >= ?1 AND at < ?2 AND {condition}
+                AND call IN (SELECT key FROM calls WHERE owner IN {SEEN_3})
              GROUP BY document_id ORDER BY document_id"
         ))?;
-        let bounds = params![period.from.as_millisecond(), period.to.as_millisecond()];
+        let bounds = params![
+            period.from.as_millisecond(),
+            period.to.as_millisecond(),
+            owners::seen_by(&self.connection, sight)?
+        ];
         let rows = statement.query_map(bounds, |row| {
             Ok(DocumentCalls {
                 document_id: row.get(0)?,
@@ -195,11 +218,16 @@ impl CallReader {
     /// What was asked in `period` and found nothing good, and nothing that the agent adopted either:
     /// what was asked in most calls first, then the newest, at most 5,000. Answer and probability are
     /// those of the newest time.
-    pub fn open_questions(&self, period: Period) -> Result<Vec<OpenQuestion>, RecordsError> {
+    pub fn open_questions(
+        &self,
+        period: Period,
+        sight: &Sight,
+    ) -> Result<Vec<OpenQuestion>, RecordsError> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT question, MAX(at), COUNT(DISTINCT call), document_id, COALESCE(confidence, 0)
              FROM questions q
              WHERE at >= ?1 AND at < ?2 AND NOT is_answered
+                AND q.call IN (SELECT key FROM calls WHERE owner IN {SEEN_4})
                 AND NOT EXISTS (SELECT 1 FROM feedback f WHERE f.call = q.call
                     AND f.utterance_id = q.utterance_id AND f.kind IN {ADOPTED})
              GROUP BY question ORDER BY COUNT(DISTINCT call) DESC, MAX(at) DESC, question LIMIT ?3"
@@ -207,7 +235,8 @@ impl CallReader {
         let bounds = params![
             period.from.as_millisecond(),
             period.to.as_millisecond(),
-            MAX_QUESTIONS
+            MAX_QUESTIONS,
+            owners::seen_by(&self.connection, sight)?
         ];
         let rows = statement.query_map(bounds, |row| {
             Ok(OpenQuestion {

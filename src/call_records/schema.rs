@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::owners;
 use crate::records::RecordsError;
+use crate::sight::Sight;
 
 /// Layout of the database; raised with every change of it, each with a migration.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// The log is cut back to this after a batch that made it larger.
 const MAX_LOG_BYTES: u32 = 4 << 20;
@@ -116,8 +118,15 @@ CREATE TABLE unlearned (
 ) WITHOUT ROWID;
 ";
 
-/// Opens the database for writing. What is deleted is overwritten with zeros.
-pub fn open(path: &Path) -> Result<Connection, RecordsError> {
+/// Layout 1 → 2: what whoever began a call may see.
+const TO_SECOND: &str = "
+CREATE TABLE owners (key INTEGER PRIMARY KEY, sight TEXT NOT NULL UNIQUE);
+ALTER TABLE calls ADD COLUMN owner INTEGER;
+";
+
+/// Opens the database for writing. What is deleted is overwritten with zeros. Calls that were kept
+/// before they had owners get `owner`.
+pub fn open(path: &Path, owner: &Sight) -> Result<Connection, RecordsError> {
     let fault = |source| RecordsError::Open {
         path: path.to_owned(),
         source,
@@ -133,12 +142,21 @@ pub fn open(path: &Path) -> Result<Connection, RecordsError> {
     settings.map_err(fault)?;
     match version(&connection).map_err(fault)? {
         0 => {
-            let script = format!("BEGIN; {FIRST} PRAGMA user_version = {VERSION}; COMMIT;");
+            let script =
+                format!("BEGIN; {FIRST}{TO_SECOND} PRAGMA user_version = {VERSION}; COMMIT;");
+            connection.execute_batch(&script).map_err(fault)?;
+        }
+        1 => {
+            let script = format!("BEGIN; {TO_SECOND} PRAGMA user_version = {VERSION}; COMMIT;");
             connection.execute_batch(&script).map_err(fault)?;
         }
         VERSION => {}
         found => return Err(other_version(path, found)),
     }
+    let is_owned = owners::key_of(&connection, owner).and_then(|key| {
+        connection.execute("UPDATE calls SET owner = ?1 WHERE owner IS NULL", [key])
+    });
+    is_owned.map_err(fault)?;
     Ok(connection)
 }
 

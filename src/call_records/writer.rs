@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::FeedbackError;
 use super::entry::Request;
-use super::pages::{FeedbackResult, Pages};
+use super::pages::{CallName, FeedbackResult, Pages};
 use crate::assist::CallRef;
 
 /// Entries are gathered for so long before they are written.
@@ -34,8 +34,8 @@ pub struct Writer {
     connection: Connection,
     keep: Duration,
     keys: HashMap<CallRef, i64>,
-    /// Calls that were deleted on request, by id, and when: what comes late of them is not kept.
-    forgotten: HashMap<String, Timestamp>,
+    /// Calls that were deleted on request, by id and owner, and when: what comes late of them is not kept.
+    forgotten: HashMap<CallName, Timestamp>,
     purged_at: Option<Instant>,
     /// Whether the log may hold what was deleted.
     log_holds_deleted: bool,
@@ -159,13 +159,15 @@ impl Writer {
                     Ok(kept) => told.push(Told::Feedback(reply, kept)),
                     Err(error) => failed = Some(error),
                 },
-                Request::Forget(call_id, since, reply) => match pages.forget(&call_id, since) {
-                    Ok(n_calls) => {
-                        has_deleted = true;
-                        told.push(Told::Forgotten(reply, n_calls));
+                Request::Forget(call_id, since, reply) => {
+                    match pages.forget(&call_id.0, &call_id.1, since) {
+                        Ok(n_calls) => {
+                            has_deleted = true;
+                            told.push(Told::Forgotten(reply, n_calls));
+                        }
+                        Err(error) => failed = Some(error),
                     }
-                    Err(error) => failed = Some(error),
-                },
+                }
                 Request::Settle(said) => match pages.settle(&said) {
                     Ok(()) => {}
                     // They are settled the next time.

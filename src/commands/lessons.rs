@@ -10,6 +10,7 @@ use crate::call_records::CallRecords;
 use crate::call_records::{CallReader, NewWording};
 use crate::document::passage_id;
 use crate::engine::{PassageIndex, Snapshot};
+use crate::records::RecordsError;
 
 /// How often it is looked whether something was learned.
 const BETWEEN_LESSONS: Duration = Duration::from_secs(1);
@@ -93,5 +94,15 @@ pub(super) fn lessons_of(
     if !path.exists() {
         return Ok(Vec::new());
     }
-    Ok(CallReader::open(path)?.lessons()?)
+    match CallReader::open(path) {
+        Ok(reader) => Ok(reader.lessons()?),
+        // `zhiku serve` takes it over; until then nothing is heeded.
+        Err(RecordsError::Version {
+            found, expected, ..
+        }) if found < expected => {
+            tracing::warn!("what agents taught is of an older layout; `zhiku serve` takes it over");
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -15,10 +15,12 @@ mod eval;
 mod eval_answers;
 mod eval_calls;
 mod index;
+mod keys;
 mod lessons;
 mod output;
 mod packs;
 mod progress;
+mod receipts;
 mod replay;
 mod restore;
 mod search;
@@ -50,6 +52,9 @@ enum Command {
     /// What is kept of calls
     #[command(subcommand)]
     Calls(calls::Subcommands),
+    /// API keys, and the book of what was done with them
+    #[command(subcommand)]
+    Keys(keys::Subcommands),
     /// Play kept calls again, and compare what agents would see
     Replay(replay::Arguments),
     /// Show what became searchable, and when
@@ -94,6 +99,7 @@ impl Cli {
             Command::Eval(arguments) => eval::run(arguments),
             Command::Calibrate(arguments) => calibrate::run(arguments),
             Command::Calls(subcommand) => calls::run(subcommand),
+            Command::Keys(subcommand) => keys::run(subcommand),
             Command::Replay(arguments) => replay::run(arguments),
             Command::Changes(arguments) => changes::run(arguments),
             Command::Versions(arguments) => versions::run(arguments),

@@ -16,8 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::lessons::study;
 use super::progress::Console;
 use super::served::Served;
-use super::workplace::{Workplace, analyser, call_records_path, limits, retriever, watch_settings};
+use super::workplace::{
+    Workplace, access_path, analyser, call_records_path, limits, retriever, watch_settings,
+};
 use super::{Places, index};
+use crate::access::Access;
 use crate::assist::{Call, Desk};
 use crate::call_records::CallRecords;
 use crate::config::{Config, Overrides};
@@ -60,7 +63,8 @@ async fn run_until_stopped(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;
     let served = Arc::new(Served::default());
     let metrics = Metrics::start()?;
-    let app = App::new(served.clone(), &config, metrics.clone());
+    let access = Access::open(&access_path(&config), config.access_settings())?;
+    let app = App::new(served.clone(), &config, metrics.clone()).with_access(access);
     let (desk, call_records) = app.calls();
     let shutdown = CancellationToken::new();
     let stop = Arc::new(AtomicBool::new(false));
@@ -161,7 +165,9 @@ impl Calls {
     /// Opens what is kept of calls, and goes on with those that a restart interrupted.
     fn go_on(&self, config: &Config) -> anyhow::Result<()> {
         let keep = Duration::from_secs(86_400 * config.assist.retention_days);
-        let records = CallRecords::open(&call_records_path(config), keep)?;
+        // Of before there were keys.
+        let owner = config.server.audience.into();
+        let records = CallRecords::open(&call_records_path(config), keep, &owner)?;
         let idle = SignedDuration::from_mins(config.assist.idle_minutes as i64);
         let open = records.reader()?.open_calls(Timestamp::now() - idle)?;
         if !open.is_empty() {
@@ -174,8 +180,7 @@ impl Calls {
                 kept.revision,
                 kept.dismissed,
             );
-            self.desk
-                .resume(call, kept.attributes, kept.call.started_at);
+            self.desk.resume(call, kept.attributes, kept.call);
         }
         // A second call would mean a second server in one process; the first one stays.
         let _ = self.records.set(records);

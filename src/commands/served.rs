@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use tokio::sync::watch;
 
+use super::receipts;
 use crate::document::{Audience, Document, Validity};
 use crate::engine::Snapshot;
 use crate::http::{
@@ -111,15 +112,12 @@ impl Served {
         ids: impl Iterator<Item = &'a str>,
     ) -> Result<Option<DocumentRef>, BackendError> {
         for id in ids.take(MAX_NEIGHBOUR_STEPS) {
-            let Some(stored) = snapshot.words.document(id)? else {
+            let Some(stored) = snapshot.words.document_for(id, sight)? else {
                 continue;
             };
             let other = stored.document;
             // Documents of other folders may stand between: ids need not follow paths.
-            if folder(&other.path) != folder(&document.path) {
-                continue;
-            }
-            if sight.sees(&other.metadata) {
+            if folder(&other.path) == folder(&document.path) {
                 return Ok(Some(DocumentRef {
                     id: other.id,
                     title: other.title,
@@ -170,9 +168,8 @@ impl Served {
             return Ok(false);
         }
         for record in documents {
-            match snapshot.words.document(&record.id)? {
-                Some(stored) if sight.sees(&stored.document.metadata) => {}
-                _ => return Ok(false),
+            if snapshot.words.document_for(&record.id, sight)?.is_none() {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -264,7 +261,7 @@ impl Backend for Served {
 
     fn document(&self, id: &str, sight: &Sight) -> Result<Option<DocumentView>, BackendError> {
         let snapshot = self.snapshot()?;
-        let Some(stored) = snapshot.words.document(id)? else {
+        let Some(stored) = snapshot.words.document_for(id, sight)? else {
             return Ok(None);
         };
         let validity = validity(&snapshot, &stored, self.retriever()?.today());
@@ -272,9 +269,6 @@ impl Backend for Served {
             document,
             first_passage_no,
         } = stored;
-        if !sight.sees(&document.metadata) {
-            return Ok(None);
-        }
         let ids: Vec<&str> = snapshot.words.document_ids()?.collect();
         let at = ids.partition_point(|other| *other < id);
         let before = ids[..at].iter().rev().copied();
@@ -293,11 +287,11 @@ impl Backend for Served {
 
     fn original(&self, id: &str, sight: &Sight) -> Result<Option<Original>, BackendError> {
         let snapshot = self.snapshot()?;
-        let Some(stored) = snapshot.words.document(id)? else {
+        let Some(stored) = snapshot.words.document_for(id, sight)? else {
             return Ok(None);
         };
         let document = stored.document;
-        if !sight.sees(&document.metadata) || !self.sees_all_of(&snapshot, &document.path, sight)? {
+        if !self.sees_all_of(&snapshot, &document.path, sight)? {
             return Ok(None);
         }
         // A document that shares its file has a hash of its own.
@@ -312,16 +306,16 @@ impl Backend for Served {
     }
 
     fn versions(&self, id: &str, sight: &Sight) -> Result<Option<Vec<Version>>, BackendError> {
-        let served = self.snapshot()?.words.document(id)?;
-        let is_served = served.is_some();
-        // The records follow the index by some milliseconds: both have a say.
-        if served.is_some_and(|stored| !sight.sees(&stored.document.metadata)) {
-            return Ok(None);
-        }
+        let snapshot = self.snapshot()?;
         let mut versions = match self.records.get() {
             Some(records) => lock(records).versions(id)?,
             None => Vec::new(),
         };
+        let is_served = snapshot.words.document_for(id, sight)?.is_some();
+        // The records follow the index by some milliseconds: both have a say.
+        if !is_served && snapshot.words.has_document(id)? {
+            return Ok(None);
+        }
         let newest = versions.first().map(|newest| newest.number);
         let is_for_caller = is_served || (sight.audience > Audience::Public && newest.is_some());
         self.retain_seen(&mut versions, id, sight)?;
@@ -355,18 +349,16 @@ impl Backend for Served {
         let snapshot = self.snapshot()?;
         let mut subjects = BTreeMap::new();
         for id in ids {
-            let Some(stored) = snapshot.words.document(id)? else {
+            let Some(stored) = snapshot.words.document_for(id, sight)? else {
                 continue;
             };
             let document = stored.document;
-            if sight.sees(&document.metadata) {
-                let subject = DocumentSubject {
-                    title: document.title,
-                    department: document.metadata.department,
-                    topics: document.metadata.topics.business,
-                };
-                subjects.insert(document.id, subject);
-            }
+            let subject = DocumentSubject {
+                title: document.title,
+                department: document.metadata.department,
+                topics: document.metadata.topics.business,
+            };
+            subjects.insert(document.id, subject);
         }
         Ok(subjects)
     }
@@ -376,9 +368,17 @@ impl Backend for Served {
         groups.map_err(|error| BackendError(error.to_string()))
     }
 
-    fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {
+    fn changes(
+        &self,
+        after: u64,
+        limit: usize,
+        sight: &Sight,
+    ) -> Result<Vec<Receipt>, BackendError> {
         match self.records.get() {
-            Some(records) => Ok(lock(records).receipts_after(after, limit)?),
+            Some(records) if sight.is_unlimited() => {
+                Ok(lock(records).receipts_after(after, limit)?)
+            }
+            Some(records) => receipts::seen_after(records, after, limit, sight),
             None => Ok(Vec::new()),
         }
     }
@@ -394,7 +394,7 @@ impl Backend for Served {
 }
 
 /// A reader that panicked left nothing half done.
-fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
+pub(super) fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
     records.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

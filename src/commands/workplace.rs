@@ -93,6 +93,11 @@ pub(super) fn call_records_path(config: &Config) -> PathBuf {
     config.index.path.join("calls.sqlite")
 }
 
+/// Where the API keys stand.
+pub(super) fn access_path(config: &Config) -> PathBuf {
+    config.index.path.join("access.sqlite")
+}
+
 /// How changes of the corpus are noticed.
 pub(super) fn watch_settings(config: &Config) -> WatchSettings {
     let watch = &config.watch;

@@ -17,6 +17,20 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
             "server.request_timeout_ms",
             config.server.request_timeout_ms,
         ),
+        ("server.header_timeout_ms", config.server.header_timeout_ms),
+        (
+            "access.anonymous_burst",
+            u64::from(config.access.anonymous_burst),
+        ),
+        ("access.key_burst", u64::from(config.access.key_burst)),
+        (
+            "access.attempts_per_minute",
+            u64::from(config.access.attempts_per_minute),
+        ),
+        (
+            "access.audit_retention_days",
+            config.access.audit_retention_days,
+        ),
         (
             "server.search_deadline_ms",
             config.server.search_deadline_ms,
@@ -56,11 +70,17 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
             config.assist.retention_days,
             36_500,
         ),
+        (
+            "access.audit_retention_days",
+            config.access.audit_retention_days,
+            36_500,
+        ),
     ] {
         if value > most {
             return Err((key, format!("{value} is not in 1..={most}")));
         }
     }
+    check_access(config)?;
     let candidates = config.retrieval.candidates;
     if !(1..=10_000).contains(&candidates) {
         return Err((
@@ -89,6 +109,45 @@ pub(super) fn check_values(config: &Config) -> Result<(), (&'static str, String)
     time_zone(&config.corpus.time_zone)
         .map(drop)
         .map_err(|reason| ("corpus.time_zone", reason))
+}
+
+fn check_access(config: &Config) -> Result<(), (&'static str, String)> {
+    let access = &config.access;
+    for (key, rate) in [
+        ("access.anonymous_rate", access.anonymous_rate),
+        ("access.key_rate", access.key_rate),
+    ] {
+        if !(0.001..=1e6).contains(&rate) {
+            let reason = format!("{rate} is not in 0.001..=1000000 requests a second");
+            return Err((key, reason));
+        }
+    }
+    for origin in &access.cors_origins {
+        let host = origin
+            .strip_prefix("https://")
+            .or(origin.strip_prefix("http://"));
+        let is_origin = host.is_some_and(|host| {
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+        });
+        if origin != "*" && !is_origin {
+            let reason = format!(
+                "{origin:?} is no origin; write `https://host` or `https://host:port` without a path, \
+                 or `*`"
+            );
+            return Err(("access.cors_origins", reason));
+        }
+    }
+    match (&config.server.tls_certificate, &config.server.tls_key) {
+        (Some(_), None) => Err((
+            "server.tls_key",
+            "is missing: server.tls_certificate is given".to_owned(),
+        )),
+        (None, Some(_)) => Err((
+            "server.tls_certificate",
+            "is missing: server.tls_key is given".to_owned(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// An IANA name or a fixed offset; the reason when it is neither.

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::{Backend, Status};
 use super::problem::{Problem, ProblemKind};
+use crate::access::Access;
 use crate::answer;
 use crate::assist::{self, Desk, Journal, NoJournal};
 use crate::call_records::CallRecords;
@@ -33,6 +35,12 @@ pub struct App {
     pub(super) desk: Arc<Desk>,
     /// Where what happens in them is kept, as soon as it is open.
     call_records: Arc<OnceLock<CallRecords>>,
+    /// Who may ask, and how often.
+    pub(super) access: Access,
+    /// Proxies that say for whom they ask.
+    pub(super) trusted_proxies: Vec<IpNet>,
+    /// Origins of pages that may read answers.
+    pub(super) cors_origins: Vec<String>,
     /// How they are assisted.
     pub(super) assist: assist::Settings,
     /// When the public is answered.
@@ -67,6 +75,9 @@ impl App {
                 Duration::from_secs(60 * config.assist.idle_minutes),
             )),
             call_records: Arc::default(),
+            access: Access::without_keys(config.access_settings()),
+            trusted_proxies: config.access.trusted_proxies.clone(),
+            cors_origins: config.access.cors_origins.clone(),
             assist: config.assist_settings(),
             answer: config.answer_settings(),
             // Checked as the configuration was read.
@@ -78,9 +89,22 @@ impl App {
         }
     }
 
+    /// The same with keys: without them, requests of this machine alone are answered.
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
     /// The calls that go on, and the place for where they are kept, for whoever opens that.
     pub fn calls(&self) -> (Arc<Desk>, Arc<OnceLock<CallRecords>>) {
         (self.desk.clone(), self.call_records.clone())
+    }
+
+    /// How callers reach the server.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.server.tls_certificate {
+            Some(_) => "https",
+            None => "http",
+        }
     }
 
     /// What notes what happens in calls.

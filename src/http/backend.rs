@@ -64,8 +64,15 @@ pub trait Backend: Send + Sync + 'static {
     /// of a group leading it, groups in the order of their first.
     fn group_alike(&self, texts: &[&str]) -> Result<Vec<Vec<usize>>, BackendError>;
 
-    /// At most `limit` receipts after number `after`, in order.
-    fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError>;
+    /// At most `limit` receipts after number `after`, in order, of files that hold nothing but what
+    /// `sight` lets be seen, now or when they were gone. Of a file of which nothing is known they are
+    /// for those who see everything.
+    fn changes(
+        &self,
+        after: u64,
+        limit: usize,
+        sight: &Sight,
+    ) -> Result<Vec<Receipt>, BackendError>;
 
     /// The number of the newest receipt, as it changes. Must be cheap.
     fn news(&self) -> watch::Receiver<u64>;

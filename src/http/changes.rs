@@ -61,7 +61,8 @@ impl ChangesQuery {
 pub(super) struct ChangesReply {
     /// By ascending number.
     changes: Vec<ReceiptReply>,
-    /// The number of the newest receipt there is; more pages follow until one ends with it.
+    /// More pages follow until one ends with this number: of the newest receipt there is, or of a
+    /// later one than those on the page.
     last_seq: u64,
     /// The generation that serves.
     generation: u64,
@@ -148,16 +149,28 @@ pub(super) async fn changes(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if wants_stream {
-        return stream(app, &query, &headers);
+        return stream(app, caller, &query, &headers);
     }
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let after = query.after.unwrap_or(0) as u64;
-    let receipts = app
-        .run(move |backend| backend.changes(after, limit))
+    let sight = caller.sight().clone();
+    let is_unlimited = sight.is_unlimited();
+    // One more than is shown tells whether there are more.
+    let mut receipts = app
+        .run(move |backend| backend.changes(after, limit + 1, &sight))
         .await??;
+    let next = match receipts.len() > limit {
+        true => receipts.pop(),
+        false => None,
+    };
     let generation = app.status().generation;
-    let news = *app.news().borrow();
-    let last = receipts.last().map_or(news, |last| last.seq.max(news));
+    let shown = receipts.last().map_or(after, |last| last.seq);
+    // Of receipts that the caller may not see, not even the number is told.
+    let last = match (next, is_unlimited) {
+        (_, true) => shown.max(*app.news().borrow()),
+        (Some(next), false) => next.seq,
+        (None, false) => shown,
+    };
     let reply = ChangesReply {
         changes: receipts.iter().map(ReceiptReply::from).collect(),
         last_seq: last,
@@ -166,7 +179,12 @@ pub(super) async fn changes(
     Ok(Json(reply).into_response())
 }
 
-fn stream(app: Arc<App>, query: &ChangesQuery, headers: &HeaderMap) -> Result<Response, Problem> {
+fn stream(
+    app: Arc<App>,
+    caller: Caller,
+    query: &ChangesQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let resumed = match headers.get(LAST_EVENT_ID) {
         None => None,
         Some(id) => {
@@ -181,6 +199,7 @@ fn stream(app: Arc<App>, query: &ChangesQuery, headers: &HeaderMap) -> Result<Re
     let after = after.unwrap_or(newest);
     let events = Sse::new(events(Follower {
         app,
+        caller,
         news,
         after,
         read: VecDeque::new(),
@@ -193,6 +212,7 @@ fn stream(app: Arc<App>, query: &ChangesQuery, headers: &HeaderMap) -> Result<Re
 /// A reader of the stream.
 struct Follower {
     app: Arc<App>,
+    caller: Caller,
     news: watch::Receiver<u64>,
     after: u64,
     read: VecDeque<Receipt>,
@@ -219,10 +239,10 @@ impl Follower {
             }
             // Before reading, so that what comes in meanwhile wakes the wait below.
             self.news.borrow_and_update();
-            let after = self.after;
+            let (after, sight) = (self.after, self.caller.sight().clone());
             let read = self
                 .app
-                .run(move |backend| backend.changes(after, MAX_LIMIT));
+                .run(move |backend| backend.changes(after, MAX_LIMIT, &sight));
             match read.await {
                 Ok(Ok(receipts)) => self.read = receipts.into(),
                 Ok(Err(error)) => {
@@ -289,6 +309,9 @@ pub(super) async fn reindex(
     if !path.is_empty() && path.split('/').any(is_odd) {
         let reason = "is not a path below the corpus such as 市人社局/养老金申领.md";
         return Err(Problem::field("path", reason));
+    }
+    if path.is_empty() {
+        caller.without_limits("Reading everything again")?;
     }
     let after = *app.news().borrow();
     let asked = path.clone();

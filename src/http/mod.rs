@@ -4,6 +4,7 @@
 //! character offsets that JSON shows. It knows no index: what it serves comes from a [`Backend`].
 //! Who asks is a [`caller::Caller`], which every handler takes.
 
+mod address;
 mod answer;
 mod app;
 mod backend;
@@ -13,6 +14,7 @@ mod changes;
 mod contracts;
 mod documents;
 mod extract;
+mod guard;
 mod hits;
 mod learned;
 mod observe;
@@ -20,10 +22,12 @@ mod offsets;
 mod operations;
 mod original;
 mod page;
+mod permissions;
 mod problem;
 mod reports;
 mod router;
 mod search;
+mod security;
 mod server;
 mod versions;
 
@@ -34,6 +38,7 @@ pub use backend::{
 };
 pub use changes::receipt_json;
 pub use hits::search_reply_json;
+pub use permissions::{Need, PERMISSIONS, Permission};
 pub use router::{openapi, router};
 pub use server::serve;
 pub use versions::versions_json;

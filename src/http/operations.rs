@@ -10,7 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::app::App;
+use super::caller::Caller;
 use super::problem::{Problem, ProblemBody};
+use crate::access::Role;
 use crate::telemetry::IndexSize;
 
 /// The process runs.
@@ -27,6 +29,14 @@ pub(super) struct ReadyReply {
     status: &'static str,
     /// The generation that serves.
     generation: u64,
+    /// More of it, for administrators.
+    #[serde(flatten)]
+    figures: Option<ReadyFigures>,
+}
+
+/// What serves.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadyFigures {
     /// Documents in it.
     n_documents: usize,
     /// Passages in it.
@@ -53,21 +63,33 @@ pub(super) async fn healthz() -> Json<HealthReply> {
         (status = 503, description = "The first one is being built", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<ReadyReply>, Problem> {
+pub(super) async fn readyz(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Json<ReadyReply>, Problem> {
     let status = app.ready(0)?;
-    Ok(Json(ReadyReply {
-        status: "ready",
-        generation: status.generation,
+    // They count every document, also those that others may not see.
+    let is_shown = caller.role() >= Role::Admin && caller.sight().scope.is_everything();
+    let figures = is_shown.then_some(ReadyFigures {
         n_documents: status.n_documents,
         n_passages: status.n_passages,
         graph_complete: status.graph_complete,
         embedder: status.embedder,
+    });
+    Ok(Json(ReadyReply {
+        status: "ready",
+        generation: status.generation,
+        figures,
     }))
 }
 
 /// Figures for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<impl IntoResponse, Problem> {
+    caller.without_limits("Metrics")?;
     let status = app.status();
     app.metrics.index(IndexSize {
         generation: status.generation,
@@ -75,5 +97,5 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         n_passages: status.n_passages,
     });
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.render())
+    Ok(([(header::CONTENT_TYPE, content_type)], app.metrics.render()))
 }

@@ -1,6 +1,6 @@
 //! `GET /`: a page for trying a query. One file, nothing loaded from elsewhere.
 
-use axum::http::{HeaderName, header};
+use axum::http::header;
 use axum::response::{Html, IntoResponse};
 
 /// Only what the page itself holds runs, and it talks to this server alone.
@@ -9,10 +9,6 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
 
 /// The page.
 pub(super) async fn page() -> impl IntoResponse {
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-    ];
+    let headers = [(header::CONTENT_SECURITY_POLICY, POLICY)];
     (headers, Html(include_str!("page.html")))
 }

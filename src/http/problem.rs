@@ -4,8 +4,9 @@
 //! sentence; the reason stands in the log, next to the request id that the answer carries.
 
 use std::fmt::Display;
+use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,7 +19,10 @@ use crate::retrieval::SearchError;
 pub(super) enum ProblemKind {
     InvalidJson,
     InvalidField,
+    KeyRequired,
+    InvalidKey,
     Forbidden,
+    NoKeys,
     NoSuchRoute,
     NoSuchCall,
     DocumentNotFound,
@@ -30,7 +34,9 @@ pub(super) enum ProblemKind {
     BodyTooLarge,
     UnsupportedMediaType,
     UpgradeRequired,
+    RateLimited,
     Internal,
+    AccessUnavailable,
     NotReady,
     Overloaded,
     Timeout,
@@ -43,7 +49,10 @@ impl ProblemKind {
         match self {
             Self::InvalidJson => (S::BAD_REQUEST, "invalid_json", "The body is not JSON"),
             Self::InvalidField => (S::BAD_REQUEST, "invalid_field", "A field cannot be used"),
+            Self::KeyRequired => (S::UNAUTHORIZED, "key_required", "A key is needed"),
+            Self::InvalidKey => (S::UNAUTHORIZED, "invalid_key", "The key does not count"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "Not for this caller"),
+            Self::NoKeys => (S::FORBIDDEN, "no_keys", "There are no keys yet"),
             Self::NoSuchRoute => (S::NOT_FOUND, "no_such_route", "No such address"),
             Self::NoSuchCall => (S::NOT_FOUND, "no_such_call", "No such call goes on"),
             Self::DocumentNotFound => (S::NOT_FOUND, "document_not_found", "No such document"),
@@ -83,6 +92,12 @@ impl ProblemKind {
                 "upgrade_required",
                 "This address is for a WebSocket",
             ),
+            Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited", "Asked too often"),
+            Self::AccessUnavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "access_unavailable",
+                "The keys cannot be read",
+            ),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "The server failed"),
             Self::NotReady => (
                 S::SERVICE_UNAVAILABLE,
@@ -102,7 +117,10 @@ impl ProblemKind {
     fn retry_after_s(self) -> Option<u32> {
         match self {
             Self::NotReady => Some(5),
-            Self::GenerationNotReached | Self::Overloaded | Self::Timeout => Some(1),
+            Self::GenerationNotReached
+            | Self::Overloaded
+            | Self::Timeout
+            | Self::AccessUnavailable => Some(1),
             _ => None,
         }
     }
@@ -114,6 +132,7 @@ pub(super) struct Problem {
     kind: ProblemKind,
     detail: String,
     field: Option<String>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// A problem document, as `application/problem+json`.
@@ -142,6 +161,7 @@ impl Problem {
             kind,
             detail: detail.into(),
             field: None,
+            header: None,
         }
     }
 
@@ -157,12 +177,35 @@ impl Problem {
             kind: ProblemKind::InvalidField,
             detail,
             field,
+            header: None,
         }
     }
 
     /// The status that it is answered with.
     pub(super) fn status(&self) -> StatusCode {
         self.kind.parts().0
+    }
+
+    /// The same with a header.
+    pub(super) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some(Box::new((name, value))),
+            ..self
+        }
+    }
+
+    /// Asked too often; the next request may come after `wait`.
+    pub(super) fn too_often(wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1_000).max(1) as u64;
+        let detail = format!("Too many requests; the next one may come in {seconds} s.");
+        Self::new(ProblemKind::RateLimited, detail).with_header(header::RETRY_AFTER, seconds.into())
+    }
+
+    /// Whether anybody may be let in cannot be told. Logs the reason.
+    pub(super) fn access_unavailable(reason: impl Display) -> Self {
+        tracing::error!(%reason, "nobody is let in: the keys cannot be read");
+        let detail = "Whether your key counts cannot be told now. The server's log has the reason.";
+        Self::new(ProblemKind::AccessUnavailable, detail)
     }
 
     /// As a document, for where it is not an answer of its own.
@@ -213,7 +256,7 @@ impl From<BackendError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let kind = self.kind;
+        let (kind, header) = (self.kind, self.header.clone());
         let (status, ..) = kind.parts();
         let mut response = (status, axum::Json(self.clone().into_body())).into_response();
         // For contracts that put refusals in a form of their own.
@@ -223,6 +266,20 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, problem_json);
         if let Some(seconds) = kind.retry_after_s() {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = match kind {
+                ProblemKind::InvalidKey => r#"Bearer realm="zhiku", error="invalid_token""#,
+                _ => r#"Bearer realm="zhiku""#,
+            };
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            );
+        }
+        if let Some(header) = header {
+            let (name, value) = *header;
+            headers.insert(name, value);
         }
         response
     }

@@ -168,6 +168,35 @@ pub fn audience_level(audience: Audience) -> u64 {
     }
 }
 
+/// [`Sight::sees`] of what stands in the columns.
+pub fn sees(sight: &Sight, segment: &SegmentReader, doc: DocId) -> Result<bool, LexicalError> {
+    let level = segment.fast_fields().u64(column::AUDIENCE)?.first(doc);
+    let department = column_text(segment, column::DEPARTMENT, doc)?;
+    let region = column_text(segment, column::REGION, doc)?;
+    Ok(
+        level.is_some_and(|level| level <= audience_level(sight.audience))
+            && sight.scope.has_department(department.as_deref())
+            && sight.scope.has_region(region.as_deref()),
+    )
+}
+
+/// What a column of texts holds for one tantivy document.
+pub fn column_text(
+    segment: &SegmentReader,
+    name: &str,
+    doc: DocId,
+) -> Result<Option<String>, LexicalError> {
+    let Some(column) = segment.fast_fields().str(name)? else {
+        return Ok(None);
+    };
+    let Some(ord) = column.term_ords(doc).next() else {
+        return Ok(None);
+    };
+    let mut text = String::new();
+    column.ord_to_str(ord, &mut text)?;
+    Ok(Some(text))
+}
+
 /// Takes out what does not pass; all pass where there is no mask yet.
 pub fn narrow(mask: &mut Mask, segment: &SegmentReader, passes: impl Fn(DocId) -> bool) {
     let mask = mask.get_or_insert_with(|| vec![true; segment.max_doc() as usize]);

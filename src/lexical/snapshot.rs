@@ -362,6 +362,35 @@ impl LexicalSnapshot {
         Ok(Some(decode_document(&self.record(*address)?)?))
     }
 
+    /// Whether there is a document with that id, whoever may see it.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`] if the index files cannot be read.
+    pub fn has_document(&self, id: &str) -> Result<bool, LexicalError> {
+        let field = self.inner.fields.document_id;
+        Ok(!self.with_key(field, id, |no| no == NO_PASSAGE)?.is_empty())
+    }
+
+    /// [`LexicalSnapshot::document`], or `None` if `sight` does not let it be seen. What may not be
+    /// seen is not read: it takes no longer than what is not there.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn document_for(
+        &self,
+        id: &str,
+        sight: &Sight,
+    ) -> Result<Option<StoredDocument>, LexicalError> {
+        let records = self.with_key(self.inner.fields.document_id, id, |no| no == NO_PASSAGE)?;
+        let Some(address) = records.first() else {
+            return Ok(None);
+        };
+        if !super::filter::sees(sight, self.segment(*address).0, address.doc_id)? {
+            return Ok(None);
+        }
+        Ok(Some(decode_document(&self.record(*address)?)?))
+    }
+
     /// The documents that pass, by ascending id, `limit` of them after the first `offset`; and how
     /// many pass in all. The parameters mean what they mean in [`LexicalSnapshot::filter`].
     ///

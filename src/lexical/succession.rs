@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocId, DocSet, SegmentReader, TERMINATED};
+use tantivy::{DocAddress, DocSet, TERMINATED};
 
 use super::columns::NO_PASSAGE;
+use super::filter::column_text;
 use super::schema::column;
 use super::{LexicalError, LexicalSnapshot, StoredPassage};
 use crate::document::{Origin, PassageNo};
@@ -196,7 +197,7 @@ fn of_one_origin(
     a: DocAddress,
     b: DocAddress,
 ) -> Result<bool, LexicalError> {
-    let read = |name, record: DocAddress| text(words.segment(record).0, name, record.doc_id);
+    let read = |name, record: DocAddress| column_text(words.segment(record).0, name, record.doc_id);
     let (a_region, a_issuer) = (read(column::REGION, a)?, read(column::ISSUER, a)?);
     let (b_region, b_issuer) = (read(column::REGION, b)?, read(column::ISSUER, b)?);
     let a = Origin {
@@ -207,19 +208,6 @@ fn of_one_origin(
         region: b_region.as_deref(),
         issuer: b_issuer.as_deref(),
     }))
-}
-
-/// What a column of texts holds for one tantivy document.
-fn text(segment: &SegmentReader, name: &str, doc: DocId) -> Result<Option<String>, LexicalError> {
-    let Some(column) = segment.fast_fields().str(name)? else {
-        return Ok(None);
-    };
-    let Some(ord) = column.term_ords(doc).next() else {
-        return Ok(None);
-    };
-    let mut text = String::new();
-    column.ord_to_str(ord, &mut text)?;
-    Ok(Some(text))
 }
 
 #[cfg(test)]

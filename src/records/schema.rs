@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::RecordsError;
 
 /// Layout of the database; raised with every change of it, each with a migration.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// Layout 1.
 pub const FIRST: &str = "
@@ -76,6 +76,11 @@ CREATE TABLE pending (
 );
 ";
 
+/// Layout 2 → 3: what stood at a path is looked up for every receipt that is shown.
+const TO_THIRD: &str = "
+CREATE INDEX versions_by_path ON versions (path);
+";
+
 /// The layout of a database; 0 for an empty one.
 pub fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -89,8 +94,9 @@ pub fn bring_up_to_date(connection: &Connection, path: &Path) -> Result<(), Reco
     };
     let found = version(connection).map_err(fault)?;
     let steps = match found {
-        0 => format!("{FIRST}{TO_SECOND}"),
-        1 => TO_SECOND.to_owned(),
+        0 => format!("{FIRST}{TO_SECOND}{TO_THIRD}"),
+        1 => format!("{TO_SECOND}{TO_THIRD}"),
+        2 => TO_THIRD.to_owned(),
         SCHEMA_VERSION => return Ok(()),
         found => {
             return Err(RecordsError::Version {

@@ -124,6 +124,25 @@ impl NewVersion {
 }
 
 impl Records {
+    /// The newest states of the documents that stand at a path or stood there: id, number and who may
+    /// see it.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sqlite`]
+    pub fn newest_at(&self, path: &str) -> Result<Vec<(String, u32, Audience)>, RecordsError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT document_id, MAX(version), audience FROM versions WHERE path = ?1
+             GROUP BY document_id ORDER BY document_id",
+        )?;
+        let rows = statement.query_map([path], |row| {
+            let audience: String = row.get(2)?;
+            // Nobody is shown what cannot be judged.
+            let audience = audience.parse().unwrap_or(Audience::Internal);
+            Ok((row.get(0)?, row.get(1)?, audience))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The states of a document, newest first, and before them those that it had under the ids it
     /// bore before its file was moved. Numbers fall. Empty for a document that was never indexed.
     pub fn versions(&self, document_id: &str) -> Result<Vec<Version>, RecordsError> {

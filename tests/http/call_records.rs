@@ -260,12 +260,13 @@ async fn a_call_goes_on_after_a_restart() {
     let call = CallRef {
         id: "c1".to_owned(),
         started_at: jiff::Timestamp::from_millisecond(1_700_000_000_123).unwrap(),
+        owner: Audience::Agent.into(),
     };
     let ended = CallRef {
         id: "c2".to_owned(),
         ..call.clone()
     };
-    let records = CallRecords::open(&path, day).unwrap();
+    let records = CallRecords::open(&path, day, &Audience::Agent.into()).unwrap();
     let known = Attributes {
         agent: Some("7".to_owned()),
         ..Attributes::default()
@@ -284,12 +285,12 @@ async fn a_call_goes_on_after_a_restart() {
         utterance_id: None,
         ticket: None,
         text: None,
-        audience: Audience::Agent,
+        sight: Audience::Agent.into(),
     };
     assert!(records.keep(feedback).await.is_err(), "never recommended");
     drop(records);
 
-    let records = CallRecords::open(&path, day).unwrap();
+    let records = CallRecords::open(&path, day, &Audience::Agent.into()).unwrap();
     let open = records
         .reader()
         .unwrap()
@@ -321,19 +322,36 @@ async fn calls_are_kept_for_a_time() {
     let call = CallRef {
         id: "c1".to_owned(),
         started_at: jiff::Timestamp::now(),
+        owner: Audience::Agent.into(),
     };
     let secret = "退休金哪天发到我的账上呢";
     {
-        let records = CallRecords::open(&path, Duration::from_secs(60)).unwrap();
+        let records =
+            CallRecords::open(&path, Duration::from_secs(60), &Audience::Agent.into()).unwrap();
         records.note(&call, Entry::Heard(&utterance("u1", secret)));
         records.flush().await;
-        assert_eq!(records.reader().unwrap().calls_of("c1").unwrap().len(), 1);
+        assert_eq!(
+            records
+                .reader()
+                .unwrap()
+                .calls_of("c1", &Audience::Agent.into())
+                .unwrap()
+                .len(),
+            1
+        );
     }
     assert!(is_on_disk(folder.path(), secret));
     // Everything is older than no time at all.
-    let records = CallRecords::open(&path, Duration::ZERO).unwrap();
+    let records = CallRecords::open(&path, Duration::ZERO, &Audience::Agent.into()).unwrap();
     records.flush().await;
-    assert!(records.reader().unwrap().calls_of("c1").unwrap().is_empty());
+    assert!(
+        records
+            .reader()
+            .unwrap()
+            .calls_of("c1", &Audience::Agent.into())
+            .unwrap()
+            .is_empty()
+    );
     drop(records);
     assert!(!is_on_disk(folder.path(), secret));
 }

@@ -55,6 +55,7 @@ pub fn sample_backend(folder: &Path) -> FakeBackend {
         fusion: FusionMethod::Weighted {
             lexical_weight: 0.6,
         },
+        by_sound: true,
         n_candidates: 200,
         time_zone: jiff::tz::TimeZone::UTC,
     };

@@ -134,7 +134,12 @@ impl Backend for FakeBackend {
         Ok(groups)
     }
 
-    fn changes(&self, after: u64, limit: usize) -> Result<Vec<Receipt>, BackendError> {
+    fn changes(
+        &self,
+        after: u64,
+        limit: usize,
+        _sight: &Sight,
+    ) -> Result<Vec<Receipt>, BackendError> {
         let receipts = self.receipts.lock().unwrap();
         let later = receipts.iter().filter(|receipt| receipt.seq > after);
         Ok(later.take(limit).cloned().collect())
@@ -367,7 +372,12 @@ impl TestServer {
         );
         let index = tempfile::tempdir().unwrap();
         let keep = Duration::from_secs(3_600);
-        let records = CallRecords::open(&index.path().join("calls.sqlite"), keep).unwrap();
+        let records = CallRecords::open(
+            &index.path().join("calls.sqlite"),
+            keep,
+            &Audience::Agent.into(),
+        )
+        .unwrap();
         assert!(app.calls().1.set(records).is_ok());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

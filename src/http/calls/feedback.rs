@@ -115,7 +115,9 @@ pub(super) async fn keep(
         _ => None,
     };
     let kept = records.keep(feedback).await.map_err(refused)?;
-    if let (Some(recommendation_id), Some(call)) = (dismissed, app.desk.get(call_id)) {
+    if let (Some(recommendation_id), Some(call)) =
+        (dismissed, app.desk.get(call_id, caller.sight()))
+    {
         // Waits while something is looked for in the call.
         app.run(move |_| call.dismiss(&recommendation_id)).await?;
     }
@@ -187,7 +189,7 @@ impl FeedbackBody {
             utterance_id: short("utterance_id", self.utterance_id)?,
             ticket,
             text: self.text,
-            audience: caller.sight().audience,
+            sight: caller.sight().clone(),
         };
         feedback.id = match short("id", self.id)? {
             Some(id) => id,

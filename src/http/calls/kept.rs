@@ -1,5 +1,6 @@
 //! What is kept of calls: taken out, or deleted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -7,10 +8,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::app::App;
+use super::super::backend::{Backend, BackendError};
 use super::super::caller::Caller;
 use super::super::problem::{Problem, ProblemBody, ProblemKind};
 use super::feedback::refused;
 use super::for_agents;
+use crate::call_records::{KeptCall, KeptEvent};
+use crate::sight::Sight;
 
 /// What is kept of a call
 ///
@@ -34,10 +38,14 @@ pub(in crate::http) async fn export(
     for_agents(&caller)?;
     app.call_records()?.flush().await;
     let reader = app.clone();
-    let read = app.run_report(move |_| {
-        let records = reader.call_records()?;
-        let calls = records.reader().and_then(|reader| reader.calls_of(&id));
-        calls.map_err(Problem::internal)
+    let read = app.run_report(move |backend| {
+        let records = reader.call_records()?.reader().map_err(Problem::internal)?;
+        let calls = records.calls_of(&id, caller.sight());
+        let mut calls = calls.map_err(Problem::internal)?;
+        for call in &mut calls {
+            retain_seen(call, backend, caller.sight())?;
+        }
+        Ok::<_, Problem>(calls)
     });
     let calls = read.await??;
     if calls.is_empty() {
@@ -52,6 +60,30 @@ pub(in crate::http) async fn export(
         lines.push('\n');
     }
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+}
+
+/// Leaves out what was made of documents that the caller may not see: those who see more may have
+/// found them in this call, and what was for everybody may have become internal.
+fn retain_seen(
+    call: &mut KeptCall,
+    backend: &dyn Backend,
+    sight: &Sight,
+) -> Result<(), BackendError> {
+    let mut seen = BTreeMap::new();
+    let events = std::mem::take(&mut call.events);
+    for event in events {
+        if let KeptEvent::Feedback { document_id, .. } = &event
+            && !seen.contains_key(document_id)
+        {
+            let is_seen = sight.is_unlimited() || backend.versions(document_id, sight)?.is_some();
+            seen.insert(document_id.clone(), is_seen);
+        }
+        match &event {
+            KeptEvent::Feedback { document_id, .. } if seen.get(document_id) != Some(&true) => {}
+            _ => call.events.push(event),
+        }
+    }
+    Ok(())
 }
 
 /// Delete a call
@@ -76,8 +108,11 @@ pub(in crate::http) async fn forget(
 ) -> Result<StatusCode, Problem> {
     for_agents(&caller)?;
     let records = app.call_records()?;
-    let went_on = app.desk.end(&id, app.journal());
-    let n_calls = records.forget(&id).await.map_err(refused)?;
+    let mut went_on = false;
+    while let Some(call) = app.desk.get(&id, caller.sight()) {
+        went_on |= app.desk.end(&call, app.journal());
+    }
+    let n_calls = records.forget(&id, caller.sight()).await.map_err(refused)?;
     match went_on || n_calls > 0 {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::new(

@@ -42,7 +42,7 @@ fn for_agents(caller: &Caller) -> Result<(), Problem> {
 
 fn known_call(app: &App, caller: &Caller, id: &str) -> Result<Arc<OpenCall>, Problem> {
     for_agents(caller)?;
-    app.desk.get(id).ok_or_else(|| {
+    app.desk.get(id, caller.sight()).ok_or_else(|| {
         let id: String = id.chars().take(MAX_ID_CHARS).collect();
         let detail =
             format!("No call {id:?} goes on: it has ended, or nothing was said in it yet.");
@@ -77,8 +77,8 @@ pub(super) async fn hear(
     app.ready(0)?;
     let id = short_id("id", id)?;
     let (attributes, utterances) = body.read()?;
-    let call = open(&app, &id, attributes)?;
-    let changed = take_in(&app, &caller, &call, utterances).await?;
+    let call = open(&app, &caller, &id, attributes)?;
+    let changed = take_in(&app, &call, utterances).await?;
     let view = call.view();
     Ok(Json(HearReply {
         call_id: id,
@@ -87,9 +87,14 @@ pub(super) async fn hear(
     }))
 }
 
-/// The call of that id, begun if it is new.
-fn open(app: &App, id: &str, attributes: Attributes) -> Result<Arc<OpenCall>, Problem> {
-    let opened = app.desk.open(id, attributes, app.journal());
+/// The call of that id, begun if it is new to the caller.
+fn open(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    attributes: Attributes,
+) -> Result<Arc<OpenCall>, Problem> {
+    let opened = app.desk.open(id, caller.sight(), attributes, app.journal());
     opened.map_err(|full| {
         Problem::new(
             ProblemKind::Overloaded,
@@ -101,13 +106,13 @@ fn open(app: &App, id: &str, attributes: Attributes) -> Result<Arc<OpenCall>, Pr
 /// Has a call hear what was said: what the agent should see from now on, if that changed.
 async fn take_in(
     app: &Arc<App>,
-    caller: &Caller,
     call: &Arc<OpenCall>,
     utterances: Vec<Utterance>,
 ) -> Result<Option<Arc<Recommendations>>, Problem> {
     let (heard, shared) = (call.clone(), app.clone());
     let settings = assist::Settings {
-        sight: caller.sight().clone(),
+        // Whoever speaks or listens: nothing is recommended that the owner may not see.
+        sight: call.view().call.owner.clone(),
         ..app.assist.clone()
     };
     let hearing = app.run(move |backend| {
@@ -230,7 +235,7 @@ pub(super) async fn end(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    known_call(&app, &caller, &id)?;
-    app.desk.end(&id, app.journal());
+    let call = known_call(&app, &caller, &id)?;
+    app.desk.end(&call, app.journal());
     Ok(StatusCode::NO_CONTENT)
 }

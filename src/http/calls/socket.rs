@@ -28,6 +28,8 @@ use super::wire::{WireRecommendations, WireUtterance, attributes, short_id};
 use super::{for_agents, look_up, open, take_in};
 use crate::assist::{Attributes, CallView, OpenCall};
 
+/// What is spoken; a browser that sends its key as a second protocol has to be told one.
+const PROTOCOL: &str = "zhiku";
 /// Largest message that is read: an utterance of the longest kind, with labels.
 const MAX_MESSAGE_BYTES: usize = 32 << 10;
 /// What is read at once. Held for every connection.
@@ -140,14 +142,15 @@ pub(in crate::http) async fn socket(
     for_agents(&caller)?;
     app.ready(0)?;
     let id = short_id("id", id)?;
-    from_own_pages(&headers)?;
+    from_own_pages(&headers, &app.cors_origins)?;
     let (attributes, known) = read_pairs(pairs)?;
     let upgrade = upgrade.map_err(|rejection| {
         let detail = format!("This address speaks WebSocket: {rejection}");
         Problem::new(ProblemKind::UpgradeRequired, detail)
     })?;
-    let call = open(&app, &id, attributes)?;
+    let call = open(&app, &caller, &id, attributes)?;
     Ok(upgrade
+        .protocols([PROTOCOL])
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -204,17 +207,16 @@ fn started_at(view: &CallView) -> String {
 
 /// Browsers let any page open a WebSocket to any address: a page of another host must not read along.
 /// Programs send no `Origin`.
-fn from_own_pages(headers: &HeaderMap) -> Result<(), Problem> {
+fn from_own_pages(headers: &HeaderMap, others: &[String]) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(origin) = headers.get(ORIGIN) else {
         return Ok(());
     };
-    let origin = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"));
-    match origin {
+    let origin = origin.to_str().unwrap_or_default();
+    let is_known = |other: &String| other == "*" || other == origin;
+    match origin.split_once("://") {
         Some((_, host)) if Some(host) == text(HOST) => Ok(()),
+        _ if others.iter().any(is_known) => Ok(()),
         _ => Err(Problem::new(
             ProblemKind::Forbidden,
             "The page that opens this connection is of another host than the server.",
@@ -262,6 +264,7 @@ impl Line {
 
     async fn follow(&mut self) -> Result<(), Over> {
         let closing = self.app.closing.clone();
+        let ended = self.caller.ended().clone();
         let mut pings = interval(PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard_at = Instant::now();
@@ -288,6 +291,7 @@ impl Line {
                     self.write(Message::Ping(Default::default())).await?;
                 }
                 () = closing.cancelled() => return Err(Over),
+                () = ended.cancelled() => return Err(Over),
             }
         }
     }
@@ -318,16 +322,17 @@ impl Line {
         };
         match message {
             Incoming::Ping => self.send(&Outgoing::Pong).await,
+            _ if let Err(problem) = self.caller.admit(&self.app) => {
+                self.refuse(None, None, problem).await
+            }
             Incoming::End => {
-                self.app.desk.end(&self.id, self.app.journal());
+                self.app.desk.end(&self.call, self.app.journal());
                 Ok(())
             }
             Incoming::Utterance(utterance) => {
                 let id = utterance.id.clone();
                 let heard = match utterance.read("") {
-                    Ok(utterance) => {
-                        take_in(&self.app, &self.caller, &self.call, vec![utterance]).await
-                    }
+                    Ok(utterance) => take_in(&self.app, &self.call, vec![utterance]).await,
                     Err(problem) => Err(problem),
                 };
                 self.tell_news().await?;

@@ -100,7 +100,9 @@ pub(in crate::http) async fn gaps(
     let days = Days::read(&app, from, to)?;
     let (period, _) = days.period(&app)?;
     let read = with_records(&app, move |backend, reader| {
-        let mut questions = reader.open_questions(period).map_err(Problem::internal)?;
+        let mut questions = reader
+            .open_questions(period, caller.sight())
+            .map_err(Problem::internal)?;
         // What was only told found nothing because nothing was asked.
         questions.retain(|open| asks(&open.question));
         let is_cut = questions.len() > MAX_WORDINGS;

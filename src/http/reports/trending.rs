@@ -99,8 +99,12 @@ pub(in crate::http) async fn trending(
     };
     let (now, before) = (period(until), period(until - window));
     let read = with_records(&app, move |backend, reader| {
-        let now = reader.asked_documents(now).map_err(Problem::internal)?;
-        let before = reader.asked_documents(before).map_err(Problem::internal)?;
+        let now = reader
+            .asked_documents(now, caller.sight())
+            .map_err(Problem::internal)?;
+        let before = reader
+            .asked_documents(before, caller.sight())
+            .map_err(Problem::internal)?;
         let ids = now
             .iter()
             .chain(&before)

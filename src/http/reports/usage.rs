@@ -113,13 +113,13 @@ pub(in crate::http) async fn usage(
     let (period, offset_ms) = days.period(&app)?;
     let read = with_records(&app, move |backend, reader| {
         let calls = reader
-            .call_counts(period, offset_ms)
+            .call_counts(period, offset_ms, caller.sight())
             .map_err(Problem::internal)?;
         let shown = reader
-            .shown_documents(period, offset_ms)
+            .shown_documents(period, offset_ms, caller.sight())
             .map_err(Problem::internal)?;
         let adopted = reader
-            .adopted_documents(period)
+            .adopted_documents(period, caller.sight())
             .map_err(Problem::internal)?;
         let ids = calls.iter().filter_map(|counts| counts.document_id.clone());
         let ids: BTreeSet<String> = ids
