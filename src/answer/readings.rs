@@ -22,7 +22,7 @@ const GOES_ON: &[&str] = &[
 
 /// What to look for, the likeliest reading first; one or two, or none for a text without content.
 pub fn readings(query: &str, history: &[String]) -> Vec<String> {
-    let now = content(query);
+    let now = without_beginning(&content(query));
     if now.is_empty() {
         return Vec::new();
     }
@@ -52,6 +52,14 @@ pub fn readings(query: &str, history: &[String]) -> Vec<String> {
         true => vec![together],
         false => vec![together, now],
     }
+}
+
+/// A question without the word that ties it to the one before.
+fn without_beginning(question: &str) -> String {
+    let rest = question.strip_prefix("那么").or_else(|| question.strip_prefix('那'));
+    // `那个`, `那边` are no such word.
+    let rest = rest.filter(|rest| !rest.starts_with(['个', '边', '里', '些', '种', '样', '天', '时', '笔', '次']));
+    rest.unwrap_or(question).trim().to_owned()
 }
 
 /// Whether a question needs the one before it.

@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use jiff::ToSpan;
+use jiff::Span;
 use jiff::civil::Date;
 use tantivy::columnar::{Column, StrColumn};
 use tantivy::{DocId, SegmentReader};
@@ -293,7 +293,8 @@ pub const REPEALED: u64 = 1;
 pub const EXPIRED: u64 = 2;
 
 fn date_of(day: i64) -> Option<Date> {
-    Date::constant(1970, 1, 1).checked_add(day.days()).ok()
+    let span = Span::new().try_days(day).ok()?;
+    Date::constant(1970, 1, 1).checked_add(span).ok()
 }
 
 #[cfg(test)]
