@@ -56,9 +56,13 @@ pub fn readings(query: &str, history: &[String]) -> Vec<String> {
 
 /// A question without the word that ties it to the one before.
 fn without_beginning(question: &str) -> String {
-    let rest = question.strip_prefix("那么").or_else(|| question.strip_prefix('那'));
+    let rest = question
+        .strip_prefix("那么")
+        .or_else(|| question.strip_prefix('那'));
     // `那个`, `那边` are no such word.
-    let rest = rest.filter(|rest| !rest.starts_with(['个', '边', '里', '些', '种', '样', '天', '时', '笔', '次']));
+    let rest = rest.filter(|rest| {
+        !rest.starts_with(['个', '边', '里', '些', '种', '样', '天', '时', '笔', '次'])
+    });
     rest.unwrap_or(question).trim().to_owned()
 }
 

@@ -222,26 +222,37 @@ pub(super) async fn answer(
     Ok(Json(ask(&app, question, min_generation).await?))
 }
 
-/// What is said to a question, by `min_generation` or a later one.
+/// What is said to a question, by `min_generation` or a later one, as it goes over the wire.
 pub(super) async fn ask(
     app: &App,
     question: Question,
     min_generation: u64,
 ) -> Result<AnswerReply, Problem> {
     let started = Instant::now();
+    let answer = said(app, question, min_generation).await?;
+    Ok(AnswerReply::new(answer, started.elapsed()))
+}
+
+/// What is said to a question, by `min_generation` or a later one.
+pub(super) async fn said(
+    app: &App,
+    question: Question,
+    min_generation: u64,
+) -> Result<Answer, Problem> {
+    let started = Instant::now();
     let status = app.ready_soon(min_generation).await?;
     let settings = app.answer;
-    let said = app.run(move |backend| {
+    let run = app.run(move |backend| {
         let search = |request: &_| backend.search(request);
         respond(&search, &question, &settings)
     });
-    let mut answer = said.await??;
+    let mut answer = run.await??;
     // What is no question is refused without a search.
     answer.generation = answer.generation.max(status.generation);
-    let took = started.elapsed();
     let outcome = answer.reason.map_or("answered", |reason| reason.name());
-    app.metrics.answer(outcome, took, &answer.degraded);
-    Ok(AnswerReply::new(answer, took))
+    app.metrics
+        .answer(outcome, started.elapsed(), &answer.degraded);
+    Ok(answer)
 }
 
 impl AnswerBody {

@@ -7,6 +7,7 @@
 mod address;
 mod answer;
 mod app;
+mod ask;
 mod backend;
 mod caller;
 mod calls;

@@ -24,6 +24,8 @@ const ADMIN: Need = Need::Role(Role::Admin);
 /// Every route, by path. `GET` is also `HEAD`.
 pub const PERMISSIONS: &[Permission] = &[
     ("GET", "/", Need::Nothing),
+    ("GET", "/ask", Need::Nothing),
+    ("POST", "/ask", PUBLIC),
     ("GET", "/docs", Need::Nothing),
     ("GET", "/docs/", Need::Nothing),
     ("GET", "/docs/{*rest}", Need::Nothing),

@@ -20,8 +20,8 @@ use super::caller::Caller;
 use super::permissions::{Known, Need, known};
 use super::problem::{Problem, ProblemKind};
 use super::{
-    answer, calls, changes, contracts, documents, guard, learned, observe, operations, original,
-    page, reports, search, security, versions,
+    answer, ask, calls, changes, contracts, documents, guard, learned, observe, operations,
+    original, page, reports, search, security, versions,
 };
 use crate::access::Role;
 
@@ -138,6 +138,7 @@ pub fn router(app: Arc<App>) -> Router {
     let description = with_needs(description);
     routes
         .route("/", get(page::page))
+        .route("/ask", get(ask::form).post(ask::answer))
         .route(contracts::mcp::PATH, any(mcp))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .fallback(no_such_route)
