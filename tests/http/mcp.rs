@@ -407,23 +407,19 @@ async fn what_a_caller_may_not_see_is_not_there() {
 
 #[tokio::test]
 async fn pages_of_other_origins_are_refused() {
-    let server = TestServer::start_with(backend(), |config| {
-        config.server.mcp_origins = vec!["https://assistant.example.cn:443".to_owned()];
-    })
-    .await;
+    // Without keys a page of the server's own address alone is let in at all.
+    let server = TestServer::start(backend()).await;
+    let own = format!("http://{}", server.address);
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
     for (origin, expected) in [
         (None, 200),
-        (Some("http://localhost:5173"), 200),
-        (Some("http://127.0.0.1"), 200),
-        (Some("https://assistant.example.cn"), 200),
+        (Some(own.as_str()), 200),
         (Some("http://assistant.example.cn"), 403),
-        (Some("https://evil.example"), 403),
         (Some("https://localhost.evil.example"), 403),
         (Some("null"), 403),
         (Some("nonsense"), 403),
     ] {
-        let mut built = request(&server, &message).header("host", "rebound.example");
+        let mut built = request(&server, &message);
         if let Some(origin) = origin {
             built = built.header("origin", origin);
         }
