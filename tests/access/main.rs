@@ -10,7 +10,9 @@
 //! 7. Whoever asks too often is told when to come back; who tries keys, too.
 //! 8. What editors do and what was refused stands in the book, without words or tokens.
 //! 9. Damaged keys let nobody in.
+//! 10. Contracts refuse in their own form; pages of other origins do not get to `/mcp`.
 
+mod contracts;
 mod doors;
 mod hostile;
 mod matrix;
