@@ -91,7 +91,8 @@ async fn walk(n_requests: usize) -> (usize, usize, usize) {
     let server = Server::start(&site).await;
     let mut dice = Dice(20_261_121);
     let (mut n_shown, mut n_unseen, mut n_answered) = (0, 0, 0);
-    for n in 0..n_requests {
+    let mut n = 0;
+    while n < n_requests {
         let person: &Person = dice.one_of(&site.people);
         let made = dice.one_of(&site.documents);
         let call = format!("c{}", dice.below(5));
@@ -122,6 +123,7 @@ async fn walk(n_requests: usize) -> (usize, usize, usize) {
             "{n} {} {asked}: {answer:?}",
             person.name
         );
+        n += 1;
         n_answered += usize::from(answer.status < 400);
         for found in shown(&answer, is_search, &site.documents) {
             // The id of a document that may be seen may be the marker of a state that may not.
