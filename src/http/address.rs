@@ -27,7 +27,13 @@ impl Origin {
     pub(super) fn of(request: &Request, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical());
-        Self::read(peer, request.headers(), trusted)
+        let origin = Self::read(peer, request.headers(), trusted);
+        // The endpoint of the Model Context Protocol knows which pages may ask, and lets no others.
+        let judges_pages = request.uri().path() == super::contracts::mcp::PATH;
+        Self {
+            is_local: origin.is_local && (judges_pages || !is_foreign_page(request.headers())),
+            ..origin
+        }
     }
 
     fn read(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
@@ -39,9 +45,7 @@ impl Origin {
         });
         Self {
             address,
-            is_local: peer.is_some_and(|peer| peer.is_loopback())
-                && !is_forwarded
-                && !is_foreign_page(headers),
+            is_local: peer.is_some_and(|peer| peer.is_loopback()) && !is_forwarded,
         }
     }
 }
@@ -74,14 +78,14 @@ fn read_address(text: &str) -> Option<IpAddr> {
 /// Whether a browser asks for a page of another host. Names of other hosts may be made to point to
 /// this machine, so that their pages ask as if they were its own.
 fn is_foreign_page(headers: &HeaderMap) -> bool {
-    let is_browser = headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site");
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let origin = headers.get(ORIGIN).map(|origin| origin.to_str());
-    let is_of_other_host = origin.is_some_and(|origin| {
-        let named = origin.ok().and_then(|origin| origin.split_once("://"));
-        named.is_none_or(|(_, named)| Some(named) != host)
-    });
-    is_of_other_host || (is_browser && !host.is_some_and(is_this_machine))
+    match headers.get(ORIGIN) {
+        Some(origin) => {
+            let origin = origin.to_str().ok().and_then(|text| text.split_once("://"));
+            !origin.is_some_and(|(_, named)| is_this_machine(named))
+        }
+        None => headers.contains_key("sec-fetch-site") && !host.is_some_and(is_this_machine),
+    }
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -206,7 +210,14 @@ mod tests {
 
     #[test]
     fn a_name_that_was_made_to_point_here_is_not_this_machine() {
-        let local = |headers: &[(&str, &str)]| origin("127.0.0.1", headers, &[]).1;
+        let local = |headers: &[(&str, &str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                let name: HeaderName = name.parse().unwrap();
+                map.append(name, value.parse().unwrap());
+            }
+            !is_foreign_page(&map)
+        };
         let browser = ("sec-fetch-site", "same-origin");
         for host in [
             "localhost:8080",
@@ -228,6 +239,10 @@ mod tests {
         assert!(!local(&[("origin", "null"), ("host", "localhost:8080")]));
         assert!(local(&[
             ("origin", "http://localhost:8080"),
+            ("host", "localhost:8080")
+        ]));
+        assert!(local(&[
+            ("origin", "http://localhost:3000"),
             ("host", "localhost:8080")
         ]));
         assert!(!local(&[browser]));
