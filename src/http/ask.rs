@@ -270,7 +270,8 @@ fn show(status: StatusCode, page: AskPage) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer` browsers hide even from this server that the form is its own.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ];
     match page.render() {

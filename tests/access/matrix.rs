@@ -47,6 +47,12 @@ type Row = (
 /// show in it.
 pub const ROWS: &[Row] = &[
     ("GET", "/", None, |_, _| vec![get("/".into())]),
+    ("GET", "/ask", None, |_, _| vec![get("/ask".into())]),
+    ("POST", "/ask", Some(0), |_, _| {
+        let question = encoded("居住证补贴怎么办理");
+        let form = format!("question={question}&history={question}");
+        vec![post("/ask", Value::String(form))]
+    }),
     ("GET", "/docs", None, |_, _| vec![get("/docs".into())]),
     ("GET", "/docs/", None, |_, _| vec![get("/docs/".into())]),
     ("GET", "/docs/{*rest}", None, |_, _| {
@@ -232,6 +238,10 @@ pub fn request(server: &Server, method: &str, probe: &Probe) -> RequestBuilder {
         request = request.header(name, value);
     }
     match &probe.body {
+        // A text is a form, as pages send it.
+        Some(Value::String(form)) => request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.clone()),
         Some(body) => request.json(body),
         None => request,
     }
