@@ -1,6 +1,7 @@
 //! How far a text has the words of a question: by letters, by synonyms, by meaning.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use crate::embedding::StaticEmbedder;
@@ -19,6 +20,11 @@ static VECTORS: LazyLock<Option<StaticEmbedder>> = LazyLock::new(|| {
         .ok()
 });
 
+/// Reads the word vectors, so that the first question does not wait for them.
+pub fn get_ready() {
+    LazyLock::force(&VECTORS);
+}
+
 /// The words of a question, ready to be looked for.
 pub struct Asked {
     words: Vec<AskedWord>,
@@ -26,6 +32,8 @@ pub struct Asked {
     vectors: Vec<Vec<f32>>,
     /// Sum of the weights.
     weight: f32,
+    /// By word of a text: how near it comes to each of the words. Texts of one matter repeat their words.
+    near: RefCell<HashMap<String, Vec<f32>>>,
 }
 
 /// By word of the question: 1 if a text has it, less if it has a part of it or a related word, 0 if it has
@@ -46,6 +54,7 @@ impl Asked {
             weight: words.iter().map(|word| word.weight).sum(),
             vectors,
             words,
+            near: RefCell::default(),
         }
     }
 
@@ -80,16 +89,20 @@ impl Asked {
             return best;
         };
         let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let mut near = self.near.borrow_mut();
         let words = Analyser::built_in().plain_words(text);
         for word in &words {
             // One character has too many meanings.
             if word.text.chars().nth(1).is_none() || !seen.insert(&word.text) {
                 continue;
             }
-            let vector = model.word_vector(&word.text);
-            for (best, asked) in best.iter_mut().zip(&self.vectors) {
-                let cosine: f32 = asked.iter().zip(&vector).map(|(a, b)| a * b).sum();
-                *best = best.max(cosine);
+            let cosines = near.entry(word.text.clone()).or_insert_with(|| {
+                let vector = model.word_vector(&word.text);
+                let cosine = |asked: &Vec<f32>| asked.iter().zip(&vector).map(|(a, b)| a * b).sum();
+                self.vectors.iter().map(cosine).collect()
+            });
+            for (best, cosine) in best.iter_mut().zip(cosines) {
+                *best = best.max(*cosine);
             }
         }
         let scaled = |cosine: f32| (cosine - RELATED.0) / (RELATED.1 - RELATED.0);

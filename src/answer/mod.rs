@@ -23,6 +23,7 @@ use crate::retrieval::{Degraded, Filters, Hit};
 use crate::sight::Sight;
 
 pub use hand_over::HandOver;
+pub use matching::get_ready;
 pub use respond::{Search, respond};
 
 /// Longest short answer in characters: two text messages hold it.

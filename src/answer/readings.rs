@@ -41,7 +41,10 @@ pub fn readings(query: &str, history: &[String]) -> Vec<String> {
         .take_while(|asked| follows(asked, &content(asked)))
         .count();
     let first = before.len().saturating_sub(n_follow_ups + 1);
-    let mut parts: Vec<String> = before[first..].iter().map(|asked| content(asked)).collect();
+    let mut parts: Vec<String> = before[first..]
+        .iter()
+        .map(|asked| without_beginning(&content(asked)))
+        .collect();
     for part in &mut parts {
         *part = without_other_options(part, &now);
     }

@@ -102,6 +102,7 @@ fn prepare(
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
     let mut workplace = Workplace::open(config)?;
+    crate::answer::get_ready();
     // Before anything is served, so that nothing is said that is not kept. What is kept of calls must
     // not keep anybody from searching, nor agents from being assisted.
     if let Err(error) = calls.go_on(config) {
