@@ -4,6 +4,10 @@
 //! A part begins and ends where a sentence, an item or a row does, so that no amount, date, place or
 //! number is cut in two.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::facts::{Fact, holds};
 use super::matching::{Asked, Found, either};
 use super::{MAX_FULL_CHARS, MAX_SHORT_CHARS, Style};
@@ -32,6 +36,10 @@ const MAX_LABEL_CHARS: usize = 32;
 const MAX_MEAN_CELL_CHARS: usize = 12;
 /// Share of the best part's score that others need.
 const WORTH: f32 = 0.7;
+/// Share of what the best part has of the question that one of another document needs.
+const ALIKE: f32 = 0.7;
+/// Items of a list that are looked through for what introduces it.
+const MAX_ITEMS: usize = 20;
 
 /// A part of a source that could be said.
 #[derive(Clone, Debug)]
@@ -42,6 +50,8 @@ pub struct Part {
     pub span: ByteSpan,
     /// Comparable within one question.
     pub score: f32,
+    /// Share of the question that it has, title and headings counted in part.
+    pub share: f32,
     /// What the part itself has of the question.
     pub found: Found,
     /// Whether it holds a fact of the sort that is wanted; true where none is.
@@ -77,6 +87,13 @@ pub fn parts(sources: &[&Hit], asked: &Asked, wanted: Option<Fact>, style: Style
         }
         if let (Style::Full, true, Some(answer)) = (style, hit.is_entry, hit.answer) {
             part.span = trimmed(&hit.text, answer);
+        }
+        // Another document speaks only if it is as much about the question.
+        let is_apart = said.first().is_some_and(|best| {
+            sources[best.source].document_id != hit.document_id && part.share < ALIKE * best.share
+        });
+        if is_apart {
+            continue;
         }
         let n_chars = n_chars(&hit.text, part.span);
         let is_free = said.iter().all(|known| {
@@ -127,10 +144,11 @@ fn windows(
         .collect();
     let mut windows = Vec::new();
     for first in 0..units.len() {
+        let start = lead_in(text, &units, first, limit).unwrap_or(units[first].start);
         let mut sum = vec![0.0; asked.words().len()];
         let mut has_fact = false;
         for last in first..units.len() {
-            let span = ByteSpan::new(units[first].start, units[last].end);
+            let span = ByteSpan::new(start, units[last].end);
             let n_chars = n_chars(text, span);
             if n_chars > limit && last > first {
                 break;
@@ -145,6 +163,7 @@ fn windows(
                     true => cut(text, span, limit),
                     false => span,
                 },
+                share,
                 score: share + bonus + rank - LENGTH_COST * n_chars.min(limit) as f32 / 100.0,
                 found: sum.clone(),
                 has_fact: has_fact || wanted.is_none(),
@@ -162,6 +181,24 @@ fn trimmed(text: &str, span: ByteSpan) -> ByteSpan {
     let part = span.of(text);
     let start = span.start + part.len() - part.trim_start().len();
     ByteSpan::new(start, start + part.trim().len())
+}
+
+/// Where a list begins of which this unit is an item: `有下列情形之一的，停止发放：` decides what `（二）户籍
+/// 迁出本市的` means. `None` for what is no item, and where both are longer than `limit` characters.
+fn lead_in(text: &str, units: &[ByteSpan], at: usize, limit: usize) -> Option<usize> {
+    static ITEM: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^(?:[（(]?[0-9一二三四五六七八九十]{1,3}[)）、.．]|[-•·●])")
+            .expect("a literal pattern")
+    });
+    let is_lead = |unit: &ByteSpan| unit.of(text).ends_with(['：', ':']);
+    let is_item = |unit: &ByteSpan| ITEM.is_match(unit.of(text));
+    let mut before = units[..at].iter().rev().take(MAX_ITEMS);
+    let lead = match is_item(&units[at]) {
+        true => before.find(|unit| is_lead(unit))?,
+        false => units[..at].last().filter(|unit| is_lead(unit))?,
+    };
+    let span = ByteSpan::new(lead.start, units[at].end);
+    (n_chars(text, span) <= limit).then_some(lead.start)
 }
 
 /// Sentences, lines of lists and rows of tables, in order; none is blank. A heading stands with the unit
@@ -211,7 +248,12 @@ fn lines(text: &str, within: ByteSpan) -> impl Iterator<Item = ByteSpan> + '_ {
 /// A short line that no sentence ends.
 fn is_heading(line: &str) -> bool {
     let n_chars = line.chars().count();
-    n_chars <= MAX_HEADING_CHARS && !line.ends_with(is_end) && !is_row(line) && !has_fact(line)
+    let leads = line.ends_with(['：', ':']);
+    n_chars <= MAX_HEADING_CHARS
+        && !leads
+        && !line.ends_with(is_end)
+        && !is_row(line)
+        && !has_fact(line)
 }
 
 /// Whether a short line says something by itself: it has a number that is no number of a heading.
@@ -268,9 +310,16 @@ fn cut(text: &str, part: ByteSpan, limit: usize) -> ByteSpan {
     let Some((end, _)) = within.char_indices().nth(limit) else {
         return part;
     };
-    let is_pause = |c: char| "，、；：,;: |\t".contains(c);
+    // No `,` or `:` of a number: `12,000`, `8:30`.
+    let is_pause = |c: char| "，、；：|\t".contains(c);
     let pauses = within[..end].char_indices().filter(|(_, c)| is_pause(*c));
     let pause = pauses.map(|(at, c)| at + c.len_utf8()).next_back();
+    let is_digit = |c: char| c.is_ascii_digit() || ".,:-".contains(c);
+    // Else at least before a number that would be cut in two.
+    let end = match within[end..].starts_with(is_digit) {
+        true => within[..end].trim_end_matches(is_digit).len(),
+        false => end,
+    };
     trimmed(
         text,
         ByteSpan::new(part.start, part.start + pause.unwrap_or(end)),
@@ -301,5 +350,39 @@ pub fn shortened(text: &str, part: ByteSpan) -> ByteSpan {
     match units.iter().take_while(fits).last() {
         Some(last) => ByteSpan::new(first.start, last.end),
         None => cut(text, *first, MAX_SHORT_CHARS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<&str> {
+        let units = units(text, ByteSpan::new(0, text.len()));
+        units.into_iter().map(|unit| unit.of(text)).collect()
+    }
+
+    #[test]
+    fn units_are_sentences_items_and_rows() {
+        assert_eq!(
+            all("一、标准\n每餐补三元。六十五岁以上免费；\n级别：一级；单价：3.2\n公交；2；1.6"),
+            [
+                "一、标准\n每餐补三元。",
+                "六十五岁以上免费；",
+                "级别：一级；单价：3.2",
+                "公交；2；1.6"
+            ]
+        );
+        assert_eq!(all("只有标题"), ["只有标题"]);
+        assert!(all(" \n ").is_empty());
+    }
+
+    #[test]
+    fn an_item_is_said_with_what_introduces_its_list() {
+        let text = "有下列情形之一的，停止发放：\n（一）死亡的；\n（二）户籍迁出本市的；\n其他规定另行公布。";
+        let units = units(text, ByteSpan::new(0, text.len()));
+        assert_eq!(lead_in(text, &units, 2, 100), Some(0));
+        assert_eq!(lead_in(text, &units, 3, 100), None);
+        assert_eq!(lead_in(text, &units, 2, 10), None, "too long together");
     }
 }

@@ -131,9 +131,15 @@ const FACETS: &[Facet] = &[
 fn named(facet: &Facet, text: &str) -> Vec<usize> {
     let options = facet.options.iter().enumerate();
     options
-        .filter(|(_, option)| option.words.iter().any(|word| text.contains(word)))
+        .filter(|(_, option)| option.words.iter().any(|word| names(text, word)))
         .map(|(at, _)| at)
         .collect()
+}
+
+/// Whether `text` holds `word`, and not its opposite (`非本市户籍`).
+fn names(text: &str, word: &str) -> bool {
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with('非'))
 }
 
 /// What to ask back: the facets that `question` leaves open while `answers`, texts that could answer it,
@@ -195,6 +201,12 @@ mod tests {
             )]
         );
         assert!(open_facets("职工医保住院报销比例", &answers).is_empty());
+        let places = ["本市户籍儿童凭户口簿报名", "非本市户籍儿童凭居住证报名"];
+        assert_eq!(open_facets("小学报名要带什么", &places).len(), 1);
+        assert_eq!(
+            without_other_options("本市户籍的小孩怎么报名", "非本市户籍的呢"),
+            "的小孩怎么报名"
+        );
         assert!(open_facets("住院报销比例是多少", &answers[..1]).is_empty());
         let both = ["职工医保和城乡居民医保都报销", "城乡居民医保报销比例为60%"];
         assert!(open_facets("住院报销比例是多少", &both).is_empty());

@@ -134,6 +134,13 @@ pub fn years(question: &str) -> Vec<u16> {
     years
 }
 
+/// A question without the years that it names with four digits.
+pub fn without_years(question: &str) -> String {
+    static NAMED: LazyLock<Regex> =
+        LazyLock::new(|| pattern("(?:19|20)[0-9]{2}\\s*(?:年度|学年|年)"));
+    NAMED.replace_all(question, "").trim().to_owned()
+}
+
 /// Names with a number that a question is about and that no other number stands for: `2号线`.
 pub fn numbered(text: &str) -> Vec<&str> {
     static NUMBERED: LazyLock<Regex> = LazyLock::new(|| pattern("[0-9]+(?:号线|号楼|路公交|路车)"));

@@ -12,6 +12,10 @@ use crate::text::{Analyser, is_han, normalise};
 /// stand for the other.
 const RELATED: (f32, f32) = (0.2, 0.8);
 
+/// Words of a question that are looked for: what a citizen types has fewer, and each is compared with every
+/// word of the sources.
+const MAX_WORDS: usize = 80;
+
 /// Word vectors are those of the built-in model, whatever model the index is of: it has one for nearly
 /// every word and gives it in no time.
 static VECTORS: LazyLock<Option<StaticEmbedder>> = LazyLock::new(|| {
@@ -41,8 +45,9 @@ pub struct Asked {
 pub type Found = Vec<f32>;
 
 impl Asked {
-    /// Takes the words of a question.
-    pub fn new(words: Vec<AskedWord>) -> Self {
+    /// Takes the words of a question; of a very long one the first [`MAX_WORDS`].
+    pub fn new(mut words: Vec<AskedWord>) -> Self {
+        words.truncate(MAX_WORDS);
         let vectors = match &*VECTORS {
             Some(model) => words
                 .iter()

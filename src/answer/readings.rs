@@ -4,6 +4,7 @@
 //! read by itself: what was asked before would only pull it back.
 
 use super::facets::without_other_options;
+use super::facts::{without_years, years};
 use crate::assist::content;
 
 /// A longer question stands by itself, in characters, unless it begins like a follow-up.
@@ -47,6 +48,9 @@ pub fn readings(query: &str, history: &[String]) -> Vec<String> {
         .collect();
     for part in &mut parts {
         *part = without_other_options(part, &now);
+        if !years(&now).is_empty() {
+            *part = without_years(part);
+        }
     }
     parts.push(now.clone());
     parts.retain(|part| !part.is_empty());

@@ -60,14 +60,20 @@ pub fn respond(
     let Some(found) = best else {
         return Ok(refusal(Outside::Courtesy));
     };
+    // A rule that is cited is found in any state.
+    let is_over = |found: &Found| {
+        found
+            .first()
+            .is_some_and(|hit| hit.validity != Validity::InForce)
+    };
     if !found.parts.is_empty() && found.probability >= settings.threshold() {
-        return Ok(found.answer());
+        return Ok(match is_over(&found) {
+            true => found.abstention(Reason::ExpiredOnly),
+            false => found.answer(),
+        });
     }
     let any = look(search, question, &found.reading, Admission::Any, settings)?;
-    let is_expired = any.probability >= settings.threshold()
-        && any
-            .first()
-            .is_some_and(|hit| hit.validity != Validity::InForce);
+    let is_expired = any.probability >= settings.threshold() && is_over(&any);
     Ok(match is_expired {
         true => any.abstention(Reason::ExpiredOnly),
         false => {
@@ -252,6 +258,13 @@ impl Found {
         let mut last: Option<Piece> = None;
         for part in self.parts {
             let source = part.source;
+            // What is in force is not said together with what is not.
+            if hits[source]
+                .as_ref()
+                .is_some_and(|hit| hit.validity != Validity::InForce)
+            {
+                continue;
+            }
             if cited[source].is_none() {
                 cited[source] = Some(answer.citations.len());
                 answer.citations.extend(hits[source].take());
@@ -351,6 +364,7 @@ fn hint(conflict: &Conflict) -> String {
         Conflict::Year(year) => format!("没有找到{year}年的规定，可以问现行标准。"),
         Conflict::Place(place) => format!("没有找到{place}的规定，可以改问本地规定。"),
         Conflict::Article(article) => format!("没有找到第{article}条，请核对条号。"),
+        Conflict::Title(title) => format!("没有找到《{title}》，请核对名称。"),
         Conflict::Other(name) => format!("没有找到{name}的资料。"),
         Conflict::Document(number) => format!("没有找到文件{number}，请核对文号。"),
     }

@@ -21,6 +21,8 @@ pub enum Conflict {
     Article(u32),
     /// It is not of the document that the question names.
     Document(String),
+    /// It is not the document of the title that the question names.
+    Title(String),
     /// It is about another one of what the question names by a number.
     Other(String),
 }
@@ -66,10 +68,11 @@ impl Demands {
     /// It is about another line or building than the one that the question names.
     fn other_number(&self, hit: &Hit) -> Option<Conflict> {
         let text = normalise(&hit.text);
+        let told = numbered(text.as_str());
         let other = self
             .numbered
             .iter()
-            .find(|name| !text.as_str().contains(name.as_str()))?;
+            .find(|name| !told.contains(&name.as_str()))?;
         Some(Conflict::Other(other.clone()))
     }
 
@@ -79,13 +82,17 @@ impl Demands {
         for reference in &self.references {
             match reference {
                 Reference::Article { article, law, .. } => {
-                    let is_it = hit.citation.article == Some(*article);
+                    let is_of_law = is_named || law.is_none();
+                    let is_it = is_of_law && hit.citation.article == Some(*article);
                     if !is_it && (is_named || law.is_some()) {
                         return Some(Conflict::Article(*article));
                     }
                 }
                 Reference::DocNo(number) if !is_named => {
                     return Some(Conflict::Document(number.clone()));
+                }
+                Reference::Title(title) if !is_named => {
+                    return Some(Conflict::Title(title.clone()));
                 }
                 Reference::DocNo(_) | Reference::Title(_) => {}
             }

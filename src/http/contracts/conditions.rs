@@ -17,6 +17,8 @@ use crate::retrieval::{MetadataField, MetadataFilter, TextTest};
 
 /// Most conditions of a request.
 const MAX_CONDITIONS: usize = 100;
+/// Names of metadata that one condition looks at.
+const MAX_NAMES: usize = 20;
 /// Most values of one condition.
 const MAX_VALUES: usize = 1_000;
 /// Longest value.
@@ -247,9 +249,17 @@ pub(super) fn looks_at_validity(filter: &MetadataFilter) -> bool {
 
 /// The fields of all names; none for a name that is not ours.
 fn fields_of(place: &str, names: &[String]) -> Result<Vec<MetadataField>, Problem> {
+    if names.len() > MAX_NAMES {
+        let reason = format!("is for {} names; at most {MAX_NAMES} are read", names.len());
+        return Err(Problem::field(place, reason));
+    }
     let mut fields = Vec::new();
     for name in names {
-        fields.extend(fields_named(place, name)?);
+        for field in fields_named(place, name)? {
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
     }
     Ok(fields)
 }
