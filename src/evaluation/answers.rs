@@ -1,13 +1,12 @@
 //! Questions with the evidence that answers them, questions that nothing answers, and what was said.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::PackError;
+use super::pack::json_lines;
 
 /// Share of an evidence's neighbouring characters that an answer must hold to state its fact.
 const STATED: f32 = 0.7;
@@ -91,34 +90,15 @@ impl JudgedQuestions {
         let is_alone = !unanswerable.exists();
         Ok(Self {
             answerable: match answerable.exists() || is_alone {
-                true => lines(&answerable)?,
+                true => json_lines(&answerable)?,
                 false => Vec::new(),
             },
             unanswerable: match is_alone {
                 true => Vec::new(),
-                false => lines(&unanswerable)?,
+                false => json_lines(&unanswerable)?,
             },
         })
     }
-}
-
-fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, PackError> {
-    let text = fs::read_to_string(path).map_err(|source| PackError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let lines = (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(line, json)| {
-            serde_json::from_str(json).map_err(|error| PackError::Line {
-                path: path.to_owned(),
-                line,
-                what: error.to_string(),
-            })
-        })
-        .collect()
 }
 
 /// Compares what was said with the evidence of grade 2, or of grade 1 where there is no other.
@@ -197,6 +177,8 @@ impl AnswerMeasures {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn question(evidence: &str) -> Answerable {

@@ -1,11 +1,11 @@
 //! Calls with the answers that should have been on the screen, and what was.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::PackError;
+use super::pack::json_lines;
 
 /// A transcript with what should be recommended in it; one line of JSON.
 #[derive(Clone, Debug, Deserialize)]
@@ -80,22 +80,7 @@ pub struct CallMeasures {
 /// # Errors
 /// [`PackError`] that names file and line.
 pub fn read_calls(path: &Path) -> Result<Vec<JudgedCall>, PackError> {
-    let text = fs::read_to_string(path).map_err(|source| PackError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let lines = (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(line, json)| {
-            serde_json::from_str(json).map_err(|error| PackError::Line {
-                path: path.to_owned(),
-                line,
-                what: error.to_string(),
-            })
-        })
-        .collect()
+    json_lines(path)
 }
 
 impl CallMeasures {

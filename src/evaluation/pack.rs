@@ -229,6 +229,29 @@ fn read_judgements(path: &Path) -> Result<BTreeMap<String, Judged>, PackError> {
     Ok(judgements)
 }
 
+/// Reads a file with one JSON value a line; blank lines count for nothing.
+///
+/// # Errors
+/// [`PackError`] that names file and line.
+pub(super) fn json_lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, PackError> {
+    let text = std::fs::read_to_string(path).map_err(|source| PackError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(line, json)| {
+            serde_json::from_str(json).map_err(|error| PackError::Line {
+                path: path.to_owned(),
+                line,
+                what: error.to_string(),
+            })
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
